@@ -13,22 +13,22 @@ type Code string
 // The codes of the API conventions (FastGPT's table, plus CONFLICT and the
 // transport's own).
 const (
-	CodeInvalidRequest   Code = "INVALID_REQUEST"      // the request could not be understood
-	CodeValidation       Code = "VALIDATION_ERROR"     // understood, but some fields are wrong; see Fields
-	CodeUnauthorized     Code = "UNAUTHORIZED"         // no valid credential
-	CodeForbidden        Code = "FORBIDDEN"            // a valid credential without the permission
-	CodeNotFound         Code = "NOT_FOUND"            // absent, or of another tenant
-	CodeConflict         Code = "CONFLICT"             // revision moved on, name taken, wrong state
-	CodeRateLimited      Code = "RATE_LIMIT_EXCEEDED"  // too many requests; see RetryAfter
-	CodeQuotaExceeded    Code = "QUOTA_EXCEEDED"       // a budget or quota refuses
-	CodePayloadTooLarge  Code = "PAYLOAD_TOO_LARGE"    // body over the limit
-	CodeUnsupportedMedia Code = "UNSUPPORTED_MEDIA"    // content type not accepted
-	CodeMethodNotAllowed Code = "METHOD_NOT_ALLOWED"   // path exists, method does not
-	CodeWorkflow         Code = "WORKFLOW_ERROR"       // a workflow could not run
-	CodeAIService        Code = "AI_SERVICE_ERROR"     // a model provider failed
-	CodeUnavailable      Code = "SERVICE_UNAVAILABLE"  // a part of Strata cannot serve now; retry
-	CodeTimeout          Code = "TIMEOUT"              // did not finish in time
-	CodeInternal         Code = "INTERNAL_ERROR"       // a fault of ours; details only in the log
+	CodeInvalidRequest   Code = "INVALID_REQUEST"     // the request could not be understood
+	CodeValidation       Code = "VALIDATION_ERROR"    // understood, but some fields are wrong; see Fields
+	CodeUnauthorized     Code = "UNAUTHORIZED"        // no valid credential
+	CodeForbidden        Code = "FORBIDDEN"           // a valid credential without the permission
+	CodeNotFound         Code = "NOT_FOUND"           // absent, or of another tenant
+	CodeConflict         Code = "CONFLICT"            // revision moved on, name taken, wrong state
+	CodeRateLimited      Code = "RATE_LIMIT_EXCEEDED" // too many requests; see RetryAfter
+	CodeQuotaExceeded    Code = "QUOTA_EXCEEDED"      // a budget or quota refuses
+	CodePayloadTooLarge  Code = "PAYLOAD_TOO_LARGE"   // body over the limit
+	CodeUnsupportedMedia Code = "UNSUPPORTED_MEDIA"   // content type not accepted
+	CodeMethodNotAllowed Code = "METHOD_NOT_ALLOWED"  // path exists, method does not
+	CodeWorkflow         Code = "WORKFLOW_ERROR"      // a workflow could not run
+	CodeAIService        Code = "AI_SERVICE_ERROR"    // a model provider failed
+	CodeUnavailable      Code = "SERVICE_UNAVAILABLE" // a part of Strata cannot serve now; retry
+	CodeTimeout          Code = "TIMEOUT"             // did not finish in time
+	CodeInternal         Code = "INTERNAL_ERROR"      // a fault of ours; details only in the log
 )
 
 // FieldError names one faulty field (dotted path, as the caller wrote it) and

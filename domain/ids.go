@@ -101,4 +101,6 @@ func DerivedEventID(workspace, key, route string, index int) uuid.UUID {
 
 // FormatTime writes a time as every API of Strata does: RFC 3339, UTC, at most
 // microseconds.
-func FormatTime(t time.Time) string { return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) }
+func FormatTime(t time.Time) string {
+	return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
+}

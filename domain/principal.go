@@ -1,0 +1,32 @@
+package domain
+
+import "strings"
+
+// Principal is who a request acts as, and for which tenant.
+type Principal struct {
+	Actor        string          // user_…, key_… or "system": goes into event metadata
+	UserID       string          // the user behind the credential, if any
+	KeyID        string          // the API key used, if any
+	AppID        string          // the app an app key is bound to, if any
+	Organization string          // tenant
+	Workspace    string          // tenant's part that the credential works in
+	Kind         string          // api_key, jwt, service_token, system
+	Role         string          // owner, admin, member, viewer
+	Tier         string          // rate limit tier: free, pro, enterprise
+	Permissions  map[string]bool // "resource:verb"; "resource:*" and "*" are wildcards
+}
+
+// System is the principal of Strata's own process managers in a workspace.
+func System(organization, workspace string) Principal {
+	return Principal{Actor: "system", Kind: "system", Organization: organization, Workspace: workspace,
+		Permissions: map[string]bool{"*": true}}
+}
+
+// Can tells whether the principal holds a permission "resource:verb".
+func (p *Principal) Can(permission string) bool {
+	if p.Permissions["*"] || p.Permissions[permission] {
+		return true
+	}
+	resource, verb, _ := strings.Cut(permission, ":")
+	return p.Permissions[resource+":*"] || p.Permissions["*:"+verb]
+}

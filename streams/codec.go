@@ -1,0 +1,149 @@
+package streams
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"strata/domain"
+)
+
+// Upcast turns the data of an old event version into the next one. It must be
+// pure: the log is read again and again.
+type Upcast struct {
+	From, To string // event types: "session.turn_added.v1" → "session.turn_added.v2"
+	Change   func(data []byte) ([]byte, error)
+}
+
+// Keys is the store of subject keys. A personal fact's data is sealed under
+// its subject's key; destroying that key erases the data wherever it was copied.
+type Keys interface {
+	// Seal encrypts data under the subject's key, making the key if needed.
+	Seal(subject string, data []byte) ([]byte, error)
+	// Open decrypts what Seal made. It returns ErrErased when the key is gone.
+	Open(subject string, sealed []byte) ([]byte, error)
+}
+
+// ErrErased: the subject's key was destroyed, the data cannot be read by anybody.
+var ErrErased = errors.New("subject was erased")
+
+// Codec turns facts into stored events and back: it knows every fact type,
+// lifts old versions, and seals personal data.
+type Codec struct {
+	types   map[string]domain.FactType
+	upcasts map[string]Upcast
+	keys    Keys
+}
+
+// NewCodec makes a codec. keys may be nil: then personal data is stored as it is.
+// It fails when two facts claim one name or an upcast leads nowhere.
+func NewCodec(facts []domain.FactType, upcasts []Upcast, keys Keys) (*Codec, error) {
+	c := &Codec{types: map[string]domain.FactType{}, upcasts: map[string]Upcast{}, keys: keys}
+	for _, f := range facts {
+		if _, twice := c.types[f.Name]; twice {
+			return nil, fmt.Errorf("event type %s is declared twice", f.Name)
+		}
+		c.types[f.Name] = f
+	}
+	for _, u := range upcasts {
+		if _, twice := c.upcasts[u.From]; twice {
+			return nil, fmt.Errorf("event type %s has two upcasts", u.From)
+		}
+		c.upcasts[u.From] = u
+	}
+	for _, u := range upcasts {
+		to := u.To
+		for n := 0; ; n++ {
+			next, more := c.upcasts[to]
+			if !more {
+				break
+			}
+			if n > len(upcasts) {
+				return nil, fmt.Errorf("upcasts from %s go in a circle", u.From)
+			}
+			to = next.To
+		}
+		if _, ok := c.types[to]; !ok {
+			return nil, fmt.Errorf("upcast from %s leads to unknown type %s", u.From, to)
+		}
+	}
+	return c, nil
+}
+
+// sealedMark begins the data of a sealed event. JSON never begins with it.
+const sealedMark = 0x01
+
+// Encode makes a storable event of a fact.
+func (c *Codec) Encode(id uuid.UUID, f domain.Fact, meta domain.Metadata) (Proposed, error) {
+	data, err := json.Marshal(f)
+	if err != nil {
+		return Proposed{}, fmt.Errorf("encode %s: %w", f.EventType(), err)
+	}
+	if p, ok := f.(domain.PersonalFact); ok && p.DataSubject() != "" {
+		meta.Subject = p.DataSubject()
+		if c.keys != nil {
+			sealed, err := c.keys.Seal(meta.Subject, data)
+			if err != nil {
+				return Proposed{}, fmt.Errorf("seal %s for %s: %w", f.EventType(), meta.Subject, err)
+			}
+			data = append([]byte{sealedMark}, sealed...)
+		}
+	}
+	m, err := json.Marshal(meta)
+	if err != nil {
+		return Proposed{}, fmt.Errorf("encode metadata of %s: %w", f.EventType(), err)
+	}
+	return Proposed{ID: id, Type: f.EventType(), Workspace: meta.Workspace, Data: data, Meta: m}, nil
+}
+
+// Decode reads a stored event: opened, lifted to the newest version, typed.
+// An erased subject's event comes back as domain.Erased, which is no error.
+func (c *Codec) Decode(r Recorded) (domain.Event, error) {
+	e := domain.Event{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position}
+	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
+		return e, fmt.Errorf("metadata of event %d (%s): %w", r.Position, r.Type, err)
+	}
+	data, typ := r.Data, r.Type
+	if len(data) > 0 && data[0] == sealedMark {
+		if c.keys == nil {
+			return e, fmt.Errorf("event %d (%s) is sealed and no key store is configured", r.Position, r.Type)
+		}
+		opened, err := c.keys.Open(e.Meta.Subject, data[1:])
+		if errors.Is(err, ErrErased) {
+			e.Fact = domain.Erased{Type: r.Type}
+			return e, nil
+		}
+		if err != nil {
+			return e, fmt.Errorf("open event %d (%s): %w", r.Position, r.Type, err)
+		}
+		data = opened
+	}
+	for u, ok := c.upcasts[typ]; ok; u, ok = c.upcasts[typ] {
+		lifted, err := u.Change(data)
+		if err != nil {
+			return e, fmt.Errorf("lift event %d from %s to %s: %w", r.Position, u.From, u.To, err)
+		}
+		data, typ = lifted, u.To
+	}
+	t, ok := c.types[typ]
+	if !ok {
+		return e, fmt.Errorf("event %d has unknown type %s", r.Position, typ)
+	}
+	f, err := t.Decode(data)
+	if err != nil {
+		return e, fmt.Errorf("event %d: %w", r.Position, err)
+	}
+	e.Fact = f
+	return e, nil
+}
+
+// Knows tells whether the codec can decode an event type.
+func (c *Codec) Knows(typ string) bool {
+	for u, ok := c.upcasts[typ]; ok; u, ok = c.upcasts[typ] {
+		typ = u.To
+	}
+	_, ok := c.types[typ]
+	return ok
+}

@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"strata/domain"
+	"strata/domain/claim"
+)
+
+// grace is how long a claim whose owner cannot be seen is respected: its
+// creator may be between the two appends.
+const grace = 10 * time.Second
+
+// Name is a name to be unique in a workspace.
+type Name struct {
+	Kind  string // what is named: "app"
+	Value string
+	Owner string // id of the resource that wants it
+	// Holds tells whether a resource exists and bears the name. It decides
+	// whether a claim held by somebody else was left behind by a crash.
+	Holds func(ctx context.Context, owner string) (bool, error)
+}
+
+// Claim takes a name for its owner. Errors: CONFLICT when another resource
+// bears it, or is being given it right now.
+func (h *Handler) Claim(ctx context.Context, p domain.Principal, n Name) error {
+	req := Request{Principal: p, ID: claim.ID(n.Kind, p.Workspace, n.Value), Create: true}
+	take := claim.Take{Kind: n.Kind, Name: n.Value, Owner: n.Owner}
+	_, err := Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, take, nil)
+	if domain.CodeOf(err) != domain.CodeConflict {
+		return err
+	}
+	held, loadErr := Load(ctx, h, claim.Aggregate, p, req.ID, func(l *Loaded[claim.State]) claim.State { return *l.State })
+	if loadErr != nil {
+		return loadErr
+	}
+	if held.Owner != "" {
+		if h.Now().Sub(held.Since) < grace {
+			return err
+		}
+		if holds, holdsErr := n.Holds(ctx, held.Owner); holdsErr != nil || holds {
+			if holdsErr != nil {
+				return holdsErr
+			}
+			return err
+		}
+	}
+	take.From = held.Owner
+	_, err = Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, take, nil)
+	return err
+}
+
+// Unclaim gives a name back.
+func (h *Handler) Unclaim(ctx context.Context, p domain.Principal, kind, name, owner string) error {
+	req := Request{Principal: p, ID: claim.ID(kind, p.Workspace, name), Create: true}
+	_, err := Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, claim.Release{Owner: owner}, nil)
+	return err
+}

@@ -1,0 +1,376 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"strata/domain"
+	"strata/streams"
+)
+
+const (
+	// maxBatchOps and maxBatchEvents bound what is combined into one append.
+	maxBatchOps    = 1024
+	maxBatchEvents = 4096
+	// maxRetries bounds how often a batch is decided again because another
+	// process wrote to the stream in between.
+	maxRetries = 16
+	// keptKeys is how many idempotent events per stream are remembered in
+	// memory for answering retries. Older ones are still safe: the store
+	// refuses an event id it holds.
+	keptKeys = 4096
+)
+
+// op is one command waiting for its turn on a stream.
+type op[S any] struct {
+	req Request
+	cmd domain.Decider[S]
+	see func(*Loaded[S])
+
+	done     chan struct{}
+	err      error
+	facts    []domain.Fact
+	revision domain.Revision
+	position domain.Position
+	repeated bool
+}
+
+// entry is the one place in this process where a stream's commands meet. A
+// goroutine lives as long as there are commands; it alone touches the state.
+type entry[S any] struct {
+	h   *Handler
+	agg *domain.Aggregate[S]
+	id  string
+
+	mu      sync.Mutex
+	queue   []*op[S]
+	running bool
+
+	// Owned by the running goroutine.
+	loaded Loaded[S]
+	valid  bool // loaded reflects the log up to its revision
+	keys   keyMemory
+}
+
+// keyMemory remembers where events written under idempotency keys went.
+type keyMemory struct {
+	at    map[uuid.UUID]domain.Revision
+	order []uuid.UUID
+}
+
+func (k *keyMemory) add(id uuid.UUID, r domain.Revision) {
+	if k.at == nil {
+		k.at = map[uuid.UUID]domain.Revision{}
+	}
+	k.at[id] = r
+	if k.order = append(k.order, id); len(k.order) > keptKeys {
+		delete(k.at, k.order[0])
+		k.order = k.order[1:]
+	}
+}
+
+func entryOf[S any](h *Handler, agg *domain.Aggregate[S], id string) *entry[S] {
+	return h.cache.get(agg.Stream(id), func() any {
+		return &entry[S]{h: h, agg: agg, id: id}
+	}).(*entry[S])
+}
+
+func (e *entry[S]) submit(o *op[S]) {
+	e.mu.Lock()
+	e.queue = append(e.queue, o)
+	start := !e.running
+	e.running = true
+	e.mu.Unlock()
+	if start {
+		go e.run()
+	}
+}
+
+func (e *entry[S]) run() {
+	for {
+		e.mu.Lock()
+		if len(e.queue) == 0 {
+			e.running = false
+			e.mu.Unlock()
+			return
+		}
+		n := min(len(e.queue), maxBatchOps)
+		batch := e.queue[:n:n]
+		e.queue = e.queue[n:]
+		e.mu.Unlock()
+
+		e.process(batch)
+		for _, o := range batch {
+			close(o.done)
+		}
+	}
+}
+
+// process decides a batch and appends it, deciding again when another process
+// wrote in between.
+func (e *entry[S]) process(batch []*op[S]) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.h.cfg.AppendTimeout)
+	defer cancel()
+	for try := 0; ; try++ {
+		if err := e.refresh(ctx); err != nil {
+			e.valid = false
+			fail(batch, asDomain(err))
+			return
+		}
+		base := e.loaded.Revision
+		proposed := e.decide(ctx, batch)
+		if len(proposed) == 0 {
+			return
+		}
+		res, err := e.h.cfg.Store.Append(ctx, e.agg.Stream(e.id), streams.At(base), proposed...)
+		if err == nil {
+			for _, o := range batch {
+				if o.err == nil && len(o.facts) > 0 {
+					o.position = res.Position // the append is atomic: who sees its end sees each part
+				}
+			}
+			return
+		}
+		e.valid = false // the state has facts in it that the log may not have
+		if _, conflict := errors.AsType[*streams.WrongRevision](err); conflict && try < maxRetries {
+			continue
+		}
+		// Also those that wrote nothing: what they saw, or were refused for, may
+		// be facts that never came to be.
+		fail(batch, asDomain(err))
+		return
+	}
+}
+
+// fail answers every command of a batch with an error.
+func fail[S any](batch []*op[S], err error) {
+	for _, o := range batch {
+		o.err = err
+	}
+}
+
+// decide lets each command of the batch decide on the state that the ones
+// before it left, and returns the events to append.
+func (e *entry[S]) decide(ctx context.Context, batch []*op[S]) []streams.Proposed {
+	var proposed []streams.Proposed
+	for _, o := range batch {
+		o.err, o.facts, o.repeated = nil, nil, false
+		if len(proposed) > maxBatchEvents {
+			o.err = domain.Errorf(domain.CodeUnavailable, "too many events wait for %s; retry", e.id)
+			continue
+		}
+		events, err := e.decideOne(ctx, o)
+		if err != nil {
+			o.err = err
+			continue
+		}
+		proposed = append(proposed, events...)
+	}
+	return proposed
+}
+
+func (e *entry[S]) decideOne(ctx context.Context, o *op[S]) ([]streams.Proposed, error) {
+	l := &e.loaded
+	if err := e.admit(o); err != nil {
+		return nil, err
+	}
+	if o.req.IdempotencyKey != "" {
+		if last, ok := e.repeatOf(o.req); ok {
+			return nil, e.answerAgain(ctx, o, last)
+		}
+	}
+	if m := o.req.IfMatch; m != nil && *m != l.Revision {
+		return nil, domain.Errorf(domain.CodeConflict, "%s %q is at revision %d, not %d", e.agg.Noun, e.id, l.Revision, *m).
+			With("revision", int64(l.Revision))
+	}
+	now := e.h.Now()
+	facts, err := o.cmd.Decide(o.req.env(now), l.State)
+	if err != nil {
+		return nil, err
+	}
+	meta := o.req.metadata(now)
+	proposed := make([]streams.Proposed, len(facts))
+	ids := make([]uuid.UUID, len(facts))
+	for i, f := range facts {
+		if o.req.IdempotencyKey != "" {
+			ids[i] = o.req.derived(i)
+		} else {
+			ids[i] = domain.NewEventID()
+		}
+		if proposed[i], err = e.h.cfg.Codec.Encode(ids[i], f, meta); err != nil {
+			return nil, err
+		}
+	}
+	// Only now, when nothing can fail any more, does the state move on.
+	for i, f := range facts {
+		e.fold(domain.Event{ID: ids[i], Stream: e.agg.Stream(e.id), Revision: l.Revision + 1, Fact: f, Meta: meta})
+	}
+	o.facts, o.revision = facts, l.Revision
+	o.see(l)
+	return proposed, nil
+}
+
+// admit checks existence and tenancy. What belongs to somebody else does not
+// exist, as far as the caller can tell.
+func (e *entry[S]) admit(o *op[S]) error {
+	l, p := &e.loaded, o.req.Principal
+	if l.Revision == domain.NoRevision {
+		if o.req.Create {
+			return nil
+		}
+		return domain.NotFound(e.agg.Noun, e.id)
+	}
+	if l.Organization != p.Organization || l.Workspace != "" && l.Workspace != p.Workspace {
+		return domain.NotFound(e.agg.Noun, e.id)
+	}
+	return nil
+}
+
+// repeatOf finds the last event that an earlier try of the request wrote.
+func (e *entry[S]) repeatOf(req Request) (domain.Revision, bool) {
+	last, ok := e.keys.at[req.derived(0)]
+	if !ok {
+		return 0, false
+	}
+	for i := 1; ; i++ {
+		r, ok := e.keys.at[req.derived(i)]
+		if !ok {
+			return last, true
+		}
+		last = r
+	}
+}
+
+// answerAgain shows the state as the first try left it.
+func (e *entry[S]) answerAgain(ctx context.Context, o *op[S], last domain.Revision) error {
+	then := &e.loaded
+	if last != then.Revision {
+		past := entry[S]{h: e.h, agg: e.agg, id: e.id}
+		if err := past.foldFrom(ctx, last); err != nil {
+			return asDomain(err)
+		}
+		then = &past.loaded
+	}
+	o.repeated, o.revision = true, then.Revision
+	o.see(then)
+	return nil
+}
+
+// refresh brings the state up to the log's revision of the stream.
+func (e *entry[S]) refresh(ctx context.Context) error {
+	if e.valid {
+		r, err := e.h.cfg.Store.StreamRevision(ctx, e.agg.Stream(e.id))
+		if err != nil {
+			return err
+		}
+		if r == e.loaded.Revision {
+			return nil
+		}
+		if r < e.loaded.Revision { // deleted under us
+			e.valid = false
+		}
+	}
+	return e.foldFrom(ctx, streams.End)
+}
+
+// foldFrom folds events after the loaded revision up to and including upTo.
+func (e *entry[S]) foldFrom(ctx context.Context, upTo domain.Revision) error {
+	if !e.valid {
+		e.loaded = Loaded[S]{ID: e.id, State: e.agg.New(e.id), Revision: domain.NoRevision}
+		e.keys = keyMemory{}
+	}
+	read := streams.ReadStream{From: e.loaded.Revision + 1}
+	for r, err := range e.h.cfg.Store.ReadStream(ctx, e.agg.Stream(e.id), read) {
+		if errors.Is(err, streams.ErrStreamNotFound) {
+			break
+		}
+		if errors.Is(err, streams.ErrTombstoned) {
+			return domain.NotFound(e.agg.Noun, e.id)
+		}
+		if err != nil {
+			return err
+		}
+		if r.Revision > upTo {
+			break
+		}
+		ev, err := e.h.cfg.Codec.Decode(r)
+		if err != nil {
+			return err
+		}
+		e.fold(ev)
+	}
+	e.valid = true
+	return nil
+}
+
+func (e *entry[S]) fold(ev domain.Event) {
+	l := &e.loaded
+	if l.Revision == domain.NoRevision {
+		l.Organization, l.Workspace = ev.Meta.Organization, ev.Meta.Workspace
+		l.CreatedAt, l.CreatedBy = ev.Meta.OccurredAt, ev.Meta.Actor
+	}
+	e.agg.Apply(l.State, ev)
+	l.Revision, l.UpdatedAt = ev.Revision, ev.Meta.OccurredAt
+	if ev.Meta.IdempotencyKey != "" {
+		e.keys.add(ev.ID, ev.Revision)
+	}
+}
+
+// cache keeps the most recently used entries. An entry that falls out while
+// commands run on it stays correct: the log's revisions decide.
+type cache struct {
+	shards [64]cacheShard
+}
+
+type cacheShard struct {
+	mu      sync.Mutex
+	max     int
+	entries map[domain.StreamID]*cached
+	// Second-chance clock: cheap, and good enough for "recently used".
+	ring []domain.StreamID
+	hand int
+}
+
+type cached struct {
+	entry any
+	used  bool
+}
+
+func newCache(size int) *cache {
+	c := &cache{}
+	for i := range c.shards {
+		c.shards[i] = cacheShard{max: max(1, size/len(c.shards)), entries: map[domain.StreamID]*cached{}}
+	}
+	return c
+}
+
+func (c *cache) get(stream domain.StreamID, make func() any) any {
+	var sum uint32 = 2166136261 // FNV-1a
+	for i := range len(stream) {
+		sum = (sum ^ uint32(stream[i])) * 16777619
+	}
+	s := &c.shards[sum%uint32(len(c.shards))]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.entries[stream]; ok {
+		e.used = true
+		return e.entry
+	}
+	e := &cached{entry: make()}
+	if len(s.ring) < s.max {
+		s.ring = append(s.ring, stream)
+	} else {
+		for s.entries[s.ring[s.hand]].used {
+			s.entries[s.ring[s.hand]].used = false
+			s.hand = (s.hand + 1) % len(s.ring)
+		}
+		delete(s.entries, s.ring[s.hand])
+		s.ring[s.hand] = stream
+		s.hand = (s.hand + 1) % len(s.ring)
+	}
+	s.entries[stream] = e
+	return e.entry
+}

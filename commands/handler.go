@@ -1,0 +1,218 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+
+	"strata/domain"
+	"strata/streams"
+)
+
+// Config of a Handler.
+type Config struct {
+	Store  streams.Store
+	Codec  *streams.Codec
+	Logger *slog.Logger
+	Now    func() time.Time // the clock; time.Now when nil
+	// CacheStreams is how many folded states are kept in memory; 50,000 when 0.
+	CacheStreams int
+	// AppendTimeout bounds one append, whatever the callers' contexts say: its
+	// outcome concerns every command combined in it. 30 s when 0.
+	AppendTimeout time.Duration
+}
+
+// Handler runs commands against one log. It is safe for concurrent use.
+type Handler struct {
+	cfg   Config
+	cache *cache
+}
+
+// New makes a Handler.
+func New(cfg Config) *Handler {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.CacheStreams == 0 {
+		cfg.CacheStreams = 50_000
+	}
+	if cfg.AppendTimeout == 0 {
+		cfg.AppendTimeout = 30 * time.Second
+	}
+	return &Handler{cfg: cfg, cache: newCache(cfg.CacheStreams)}
+}
+
+// Now is the handler's clock, in UTC.
+func (h *Handler) Now() time.Time { return h.cfg.Now().UTC() }
+
+// Request says for whom and under which conditions a command runs.
+type Request struct {
+	Principal domain.Principal
+	// Permission the principal must hold, "resource:verb"; "" when the command
+	// is not a caller's (process managers).
+	Permission string
+	// ID of the aggregate. For a create it may be empty: then it is drawn, from
+	// the idempotency key when there is one.
+	ID string
+	// Create says that the command brings the aggregate into being: a missing
+	// stream is no error, and the tenant is the principal's.
+	Create bool
+	// IfMatch makes the command conditional on the aggregate's revision.
+	IfMatch *domain.Revision
+
+	IdempotencyKey string
+	Route          string // what the key belongs to: operation id and path, so that one key may serve two routes
+	RequestID      string
+	CorrelationID  string
+	CausationID    string
+}
+
+// Outcome of a command. V is what the view made of the state.
+type Outcome[V any] struct {
+	ID       string
+	View     V
+	Revision domain.Revision // of the aggregate, as of this command
+	Position domain.Position // of the last event written, 0 when nothing had to be
+	Facts    []domain.Fact   // what happened; nil for a repeat or when nothing had to
+	Repeated bool            // the idempotency key was used before: this is the first answer again
+}
+
+// Loaded is an aggregate's state with what its envelope says. Views get it
+// while nobody else changes it, and must not keep pointers into State.
+type Loaded[S any] struct {
+	ID           string
+	State        *S
+	Revision     domain.Revision
+	Organization string
+	Workspace    string
+	CreatedAt    time.Time
+	CreatedBy    string
+	UpdatedAt    time.Time
+}
+
+var tracer = otel.Tracer("strata/commands")
+
+// Run decides cmd on the aggregate that req names and makes its facts durable.
+// view is called with the state right after the command; it may be nil.
+//
+// Errors: FORBIDDEN without the permission; NOT_FOUND for an aggregate that
+// does not exist or belongs to another tenant; CONFLICT when IfMatch names
+// another revision (parameter "revision" tells the current one) or the decision
+// says so; whatever the decision answers; SERVICE_UNAVAILABLE when the log
+// cannot take events.
+func Run[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], req Request,
+	cmd domain.Decider[S], view func(*Loaded[S]) V) (Outcome[V], error) {
+
+	if req.Permission != "" && !req.Principal.Can(req.Permission) {
+		return Outcome[V]{}, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
+	}
+	if req.ID == "" {
+		if !req.Create {
+			return Outcome[V]{}, domain.NotFound(agg.Noun, req.ID)
+		}
+		req.ID = h.newID(agg.Prefix, req)
+	}
+	ctx, span := tracer.Start(ctx, "command "+agg.Category)
+	defer span.End()
+	span.SetAttributes(attribute.String("strata.aggregate", req.ID))
+
+	var out Outcome[V]
+	o := &op[S]{
+		req: req, cmd: cmd, done: make(chan struct{}),
+		see: func(l *Loaded[S]) {
+			if view != nil {
+				out.View = view(l)
+			}
+		},
+	}
+	entryOf(h, agg, req.ID).submit(o)
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		// The command may still happen; the caller learns it by asking again
+		// with its idempotency key.
+		return Outcome[V]{}, domain.Errorf(domain.CodeTimeout, "the command did not finish in time").Because(ctx.Err())
+	}
+	if o.err != nil {
+		span.SetStatus(codes.Error, o.err.Error())
+		return Outcome[V]{}, o.err
+	}
+	out.ID, out.Revision, out.Position, out.Facts, out.Repeated = req.ID, o.revision, o.position, o.facts, o.repeated
+	return out, nil
+}
+
+// Load shows an aggregate to view as the log has it now, without a command.
+// Errors: NOT_FOUND when it has no event or belongs to another tenant.
+func Load[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], p domain.Principal, id string, view func(*Loaded[S]) V) (V, error) {
+	out, err := Run(ctx, h, agg, Request{Principal: p, ID: id}, look[S]{}, view)
+	return out.View, err
+}
+
+// look is the command that decides nothing.
+type look[S any] struct{}
+
+func (look[S]) Decide(domain.Env, *S) ([]domain.Fact, error) { return nil, nil }
+
+// Indexes of derived ids: events from 0, the aggregate's own id and the ids a
+// decision draws well above them.
+const (
+	aggregateIDIndex = 1_000_000
+	drawnIDIndex     = 1_000_001
+)
+
+func (h *Handler) newID(prefix string, req Request) string {
+	if req.IdempotencyKey == "" {
+		return domain.NewID(prefix)
+	}
+	return domain.FormatID(prefix, req.derived(aggregateIDIndex))
+}
+
+func (r Request) derived(index int) uuid.UUID {
+	return domain.DerivedEventID(r.Principal.Workspace, r.IdempotencyKey, r.Route, index)
+}
+
+// env builds the decision's surroundings. Ids drawn under an idempotency key
+// are the same at every try.
+func (r Request) env(now time.Time) domain.Env {
+	ids := domain.NewEventID
+	if r.IdempotencyKey != "" {
+		n := drawnIDIndex
+		ids = func() uuid.UUID { n++; return r.derived(n) }
+	}
+	return domain.NewEnv(now, r.Principal, ids)
+}
+
+func (r Request) metadata(now time.Time) domain.Metadata {
+	return domain.Metadata{
+		CorrelationID: r.CorrelationID, CausationID: r.CausationID, RequestID: r.RequestID,
+		Actor: r.Principal.Actor, Organization: r.Principal.Organization, Workspace: r.Principal.Workspace,
+		OccurredAt: now.Truncate(time.Microsecond), IdempotencyKey: r.IdempotencyKey,
+	}
+}
+
+// asDomain turns the log's errors into ours.
+func asDomain(err error) error {
+	if _, ok := errors.AsType[*domain.Error](err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, streams.ErrFull):
+		return domain.Errorf(domain.CodeUnavailable, "the event log is out of disk space; nothing was written").Because(err)
+	case errors.Is(err, streams.ErrClosed):
+		return domain.Errorf(domain.CodeUnavailable, "the event log takes no writes now").Because(err)
+	case errors.Is(err, streams.ErrTooLarge):
+		return domain.Errorf(domain.CodePayloadTooLarge, "the event is larger than the log accepts").Because(err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return domain.Errorf(domain.CodeUnavailable, "the event log did not answer in time; the outcome is unknown, retry with an idempotency key").Because(err)
+	}
+	return err
+}

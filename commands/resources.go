@@ -1,0 +1,255 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+
+	"strata/domain"
+)
+
+// Sealer encrypts secrets before they become part of an event.
+type Sealer interface {
+	// Seal returns an opaque text that only Strata can turn back.
+	Seal(plain string) (string, error)
+}
+
+// Document is a plain resource as answers show it.
+type Document struct {
+	ID        string
+	Kind      string
+	Resource  domain.Resource
+	Workspace string
+	Revision  domain.Revision
+}
+
+// Resources runs the commands of plain kinds: it adds to [Run] what they have
+// in common, unique names and sealed secrets.
+type Resources struct {
+	h       *Handler
+	sealer  Sealer
+	kinds   map[string]domain.AnyKind
+	aggs    map[string]*domain.Aggregate[domain.Resource]
+	secrets map[string][]string // by kind: fields with access:"w"
+}
+
+// NewResources makes the commands of the kinds given.
+func NewResources(h *Handler, sealer Sealer, kinds []domain.AnyKind) *Resources {
+	r := &Resources{h: h, sealer: sealer, kinds: map[string]domain.AnyKind{},
+		aggs: map[string]*domain.Aggregate[domain.Resource]{}, secrets: map[string][]string{}}
+	for _, k := range kinds {
+		spec := k.Spec()
+		r.kinds[spec.Name] = k
+		r.aggs[spec.Name] = domain.KindAggregate(spec)
+		r.secrets[spec.Name] = SecretFields(k.Type())
+	}
+	return r
+}
+
+// SecretFields lists the JSON names of a struct's fields with access:"w".
+func SecretFields(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("access") == "w" {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func view(l *Loaded[domain.Resource]) Document {
+	return Document{ID: l.ID, Kind: l.State.Kind, Resource: *l.State, Workspace: l.Workspace, Revision: l.Revision}
+}
+
+// Create makes a resource of a validated document. Errors: VALIDATION_ERROR,
+// CONFLICT when its name is taken.
+func (r *Resources) Create(ctx context.Context, kind domain.AnyKind, req Request, doc domain.Doc) (Outcome[Document], error) {
+	return r.create(ctx, kind, req, domain.CreateResource{Kind: kind, Doc: doc})
+}
+
+func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request, cmd domain.CreateResource) (Outcome[Document], error) {
+	var zero Outcome[Document]
+	spec := kind.Spec()
+	if !req.Principal.Can(req.Permission) {
+		return zero, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
+	}
+	// The document is checked before the name is claimed, so that a faulty
+	// request leaves no claim behind.
+	if err := kind.Validate(cmd.Doc); err != nil {
+		return zero, err
+	}
+	var err error
+	if cmd.Source == "" { // a clone's secrets are sealed already
+		if cmd.Doc, err = r.seal(spec.Name, cmd.Doc); err != nil {
+			return zero, err
+		}
+	}
+	req.Create = true
+	if req.ID == "" {
+		req.ID = r.h.newID(spec.Prefix, req)
+	}
+	name := cmd.Doc.String(spec.Key)
+	if spec.Key != "" {
+		if err := checkName(spec, name); err != nil {
+			return zero, err
+		}
+		if err := r.claim(ctx, spec, req.Principal, name, req.ID); err != nil {
+			return zero, err
+		}
+	}
+	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
+	if err != nil && spec.Key != "" && domain.CodeOf(err) == domain.CodeValidation {
+		return zero, r.release(ctx, req.Principal, spec, name, req.ID, err)
+	}
+	return out, err
+}
+
+// checkName keeps names apart from ids, so that one path can take either.
+func checkName(spec *domain.KindSpec, name string) error {
+	var f domain.Faults
+	f.Add(domain.HasPrefix(name, spec.Prefix), spec.Key, "must not begin with %q, which is how ids begin", spec.Prefix+"_")
+	f.Add(strings.TrimSpace(name) == "", spec.Key, "is required")
+	return f.Err()
+}
+
+// Update merges fields into a resource. Errors: NOT_FOUND, VALIDATION_ERROR,
+// CONFLICT when the new name is taken or IfMatch does not hold.
+func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request, patch domain.Doc, changelog string) (Outcome[Document], error) {
+	var zero Outcome[Document]
+	spec := kind.Spec()
+	if !req.Principal.Can(req.Permission) {
+		return zero, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
+	}
+	patch, err := r.seal(spec.Name, patch)
+	if err != nil {
+		return zero, err
+	}
+	cmd := domain.UpdateResource{Kind: kind, Patch: patch, Changelog: changelog}
+	renamed, rename := patch[spec.Key]
+	if spec.Key == "" || !rename || string(renamed) == "null" {
+		return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
+	}
+	before, err := r.Load(ctx, kind, req.Principal, req.ID)
+	if err != nil {
+		return zero, err
+	}
+	from, to := before.Resource.Doc.String(spec.Key), patch.String(spec.Key)
+	if from == to {
+		return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
+	}
+	if err := checkName(spec, to); err != nil {
+		return zero, err
+	}
+	if err := r.claim(ctx, spec, req.Principal, to, req.ID); err != nil {
+		return zero, err
+	}
+	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
+	if strings.EqualFold(from, to) { // one claim covers both spellings
+		return out, err
+	}
+	if err != nil {
+		return zero, r.release(ctx, req.Principal, spec, to, req.ID, err)
+	}
+	return out, r.h.Unclaim(ctx, req.Principal, spec.Name, from, req.ID)
+}
+
+// Delete ends a resource and frees its name.
+func (r *Resources) Delete(ctx context.Context, kind domain.AnyKind, req Request) (Outcome[Document], error) {
+	spec := kind.Spec()
+	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, domain.DeleteResource{}, view)
+	if err == nil && spec.Key != "" {
+		err = r.h.Unclaim(ctx, req.Principal, spec.Name, out.View.Resource.Doc.String(spec.Key), out.ID)
+	}
+	return out, err
+}
+
+// Clone makes a new resource from an existing one, with some fields changed.
+// Without a new name, "<name> (copy)" is tried, then "(copy 2)" and so on.
+func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request, source string, changes domain.Doc) (Outcome[Document], error) {
+	var zero Outcome[Document]
+	spec := kind.Spec()
+	src, err := r.Load(ctx, kind, req.Principal, source)
+	if err != nil {
+		return zero, err
+	}
+	doc := maps.Clone(src.Resource.Doc).Merge(changes)
+	cmd := domain.CreateResource{Kind: kind, Source: source, Doc: doc}
+	if spec.Key == "" || changes[spec.Key] != nil {
+		return r.create(ctx, kind, req, cmd)
+	}
+	for n := 1; ; n++ {
+		cmd.Doc[spec.Key] = copyName(src.Resource.Doc.String(spec.Key), n)
+		out, err := r.create(ctx, kind, req, cmd)
+		if domain.CodeOf(err) != domain.CodeConflict || n == 100 {
+			return out, err
+		}
+	}
+}
+
+// Restore makes an earlier version current.
+func (r *Resources) Restore(ctx context.Context, kind domain.AnyKind, req Request, version int) (Outcome[Document], error) {
+	return Run(ctx, r.h, r.aggs[kind.Spec().Name], req, domain.RestoreResource{Version: version}, view)
+}
+
+// Load shows a resource as the log has it now. Errors: NOT_FOUND also for one
+// that was deleted.
+func (r *Resources) Load(ctx context.Context, kind domain.AnyKind, p domain.Principal, id string) (Document, error) {
+	d, err := Load(ctx, r.h, r.aggs[kind.Spec().Name], p, id, view)
+	if err == nil && d.Resource.Deleted {
+		return Document{}, domain.NotFound(kind.Spec().Name, id)
+	}
+	return d, err
+}
+
+func (r *Resources) claim(ctx context.Context, spec *domain.KindSpec, p domain.Principal, name, owner string) error {
+	return r.h.Claim(ctx, p, Name{Kind: spec.Name, Value: name, Owner: owner,
+		Holds: func(ctx context.Context, id string) (bool, error) {
+			d, err := r.Load(ctx, r.kinds[spec.Name], p, id)
+			if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
+				return false, nil
+			}
+			return err == nil && strings.EqualFold(d.Resource.Doc.String(spec.Key), name), err
+		}})
+}
+
+// release gives a name back after its resource could not have it. The first
+// error is the one to tell; a claim that could not be released heals later.
+func (r *Resources) release(ctx context.Context, p domain.Principal, spec *domain.KindSpec, name, owner string, because error) error {
+	if err := r.h.Unclaim(ctx, p, spec.Name, name, owner); err != nil {
+		r.h.cfg.Logger.WarnContext(ctx, "a name stays claimed until somebody wants it", "kind", spec.Name, "owner", owner, "error", err)
+	}
+	return because
+}
+
+// seal replaces the plain text of secret fields.
+func (r *Resources) seal(kind string, doc domain.Doc) (domain.Doc, error) {
+	for _, field := range r.secrets[kind] {
+		plain := doc.String(field)
+		if plain == "" {
+			continue
+		}
+		sealed, err := r.sealer.Seal(plain)
+		if err != nil {
+			return nil, err
+		}
+		doc = maps.Clone(doc)
+		doc[field] = text(sealed)
+	}
+	return doc, nil
+}
+
+func copyName(name string, n int) json.RawMessage {
+	if n == 1 {
+		return text(name + " (copy)")
+	}
+	return text(fmt.Sprintf("%s (copy %d)", name, n))
+}
+
+func text(s string) json.RawMessage {
+	b, _ := json.Marshal(s) // a string always encodes
+	return b
+}

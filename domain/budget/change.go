@@ -1,0 +1,98 @@
+package budget
+
+import "strata/domain"
+
+// Change alters a budget; nil fields stay as they are. One fact per intent, so
+// that the history reads "limit raised from 10 to 20", not "changed".
+type Change struct {
+	Name        *string
+	Limit       *domain.Money
+	LimitTokens *int64
+	Period      *Period
+	Hard        *bool
+	Status      *string // active or disabled; exceeded is a finding, not a setting
+}
+
+// Decide implements domain.Decider.
+func (c Change) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
+	var f domain.Faults
+	if c.Name != nil {
+		checkName(&f, *c.Name)
+	}
+	checkLimits(&f, c.Limit, c.LimitTokens)
+	if c.Period != nil {
+		checkPeriod(&f, *c.Period)
+	}
+	f.Add(c.Status != nil && *c.Status != "active" && *c.Status != "disabled" && *c.Status != s.At(env.Now).Status,
+		"status", "must be active or disabled")
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	facts := s.roll(env)
+	if c.Name != nil && *c.Name != s.Name {
+		facts = append(facts, Renamed{Name: *c.Name})
+	}
+	if c.Limit != nil && *c.Limit > s.Limit {
+		facts = append(facts, LimitRaised{From: s.Limit, To: *c.Limit})
+	} else if c.Limit != nil && *c.Limit < s.Limit {
+		facts = append(facts, LimitLowered{From: s.Limit, To: *c.Limit})
+	}
+	if c.LimitTokens != nil && *c.LimitTokens != s.LimitTokens {
+		facts = append(facts, TokenLimitSet{Tokens: *c.LimitTokens})
+	}
+	if c.Period != nil && *c.Period != s.Period {
+		facts = append(facts, PeriodChanged{Period: *c.Period, PeriodStart: c.Period.Start(env.Now)})
+	}
+	if c.Hard != nil && *c.Hard != s.Hard {
+		if *c.Hard {
+			facts = append(facts, Hardened{})
+		} else {
+			facts = append(facts, Softened{})
+		}
+	}
+	if c.Status != nil {
+		if off := *c.Status == "disabled"; off != s.Off && off {
+			facts = append(facts, Disabled{})
+		} else if off != s.Off {
+			facts = append(facts, Enabled{})
+		}
+	}
+	return facts, nil
+}
+
+// Delete ends a budget.
+type Delete struct{}
+
+// Decide implements domain.Decider.
+func (Delete) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
+	return []domain.Fact{Deleted{}}, nil
+}
+
+// Clear sets what was spent in the current period to zero. Open reservations
+// stay reserved.
+type Clear struct{ Reason string }
+
+// Decide implements domain.Decider.
+func (c Clear) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
+	if facts := s.roll(env); len(facts) > 0 {
+		return facts, nil // the new period begins at zero anyway
+	}
+	return []domain.Fact{Reset{Reason: c.Reason, Spent: s.Spent, Tokens: s.Tokens}}, nil
+}
+
+// roll records the end of the period, if it is over.
+func (s *State) roll(env domain.Env) []domain.Fact {
+	if !s.over(env.Now) {
+		return nil
+	}
+	return []domain.Fact{PeriodRolled{PeriodStart: s.Period.Start(env.Now), Spent: s.Spent, Tokens: s.Tokens}}
+}

@@ -1,0 +1,174 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"strata/domain"
+)
+
+// ErrNotReady says that the engine does not serve at this moment.
+var ErrNotReady = errors.New("the ClickHouse engine does not serve now")
+
+const (
+	dialTimeout = 5 * time.Second
+	readTimeout = 5 * time.Minute
+)
+
+// DB is ClickHouse, embedded or a server. It is usable at once: statements
+// fail with ErrNotReady until the engine serves, and again while it restarts.
+type DB struct {
+	conn    driver.Conn
+	track   *tracker
+	child   *Supervisor // nil for a server, and when the library is missing
+	monitor *monitor    // nil when embedded
+}
+
+// Open prepares ClickHouse as cfg says. It waits neither for the child nor for
+// the server. A missing library is no error: the DB's status says Missing and
+// how to get it, and every statement fails with that sentence, so that the
+// rest of Strata works without analytics.
+func Open(_ context.Context, cfg Config) (*DB, error) {
+	cfg = cfg.withDefaults()
+	if cfg.URL != "" {
+		return openServer(cfg)
+	}
+	if cfg.DataDir == "" {
+		return nil, errors.New("clickhouse: a data directory or a URL is needed")
+	}
+	db := &DB{}
+	dial := func(context.Context, string) (net.Conn, error) { return nil, ErrNoLibrary }
+	library, err := FindLibrary(cfg.Library, cfg.DataDir)
+	if err != nil {
+		cfg.Logger.Warn(err.Error())
+		db.track = newTracker()
+		db.track.set(Missing, 0, err)
+	} else {
+		if db.child, err = NewSupervisor(cfg, library); err != nil {
+			return nil, err
+		}
+		db.track = db.child.track
+		dial = func(ctx context.Context, _ string) (net.Conn, error) { return db.child.Dial(ctx) }
+	}
+	db.conn, err = ch.Open(&ch.Options{
+		Protocol: ch.HTTP, Addr: []string{"engine"}, Auth: ch.Auth{Database: Database},
+		DialContext: dial, DialTimeout: dialTimeout, ReadTimeout: readTimeout,
+		MaxOpenConns: 4 * cfg.Connections, MaxIdleConns: cfg.Connections,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse: %w", err)
+	}
+	return db, nil
+}
+
+// openServer connects to a server. Its database is created when the first
+// connection succeeds, so credentials need that right or an existing database.
+func openServer(cfg Config) (*DB, error) {
+	options, err := serverOptions(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{track: newTracker()}
+	if db.conn, err = ch.Open(options); err != nil {
+		return nil, fmt.Errorf("clickhouse: %w", err)
+	}
+	db.monitor = startMonitor(options, db.track, cfg.Logger)
+	return db, nil
+}
+
+func serverOptions(rawURL string) (*ch.Options, error) {
+	// The URL may hold a password, so it is in no error.
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("the ClickHouse URL is not of the form http(s)://user:password@host:port or clickhouse://…")
+	}
+	switch u.Scheme {
+	case "http", "https", "clickhouse":
+	default:
+		return nil, fmt.Errorf("the ClickHouse URL begins with %q, not with http, https or clickhouse", u.Scheme)
+	}
+	options, err := ch.ParseDSN(rawURL)
+	if err != nil {
+		return nil, errors.New("the ClickHouse URL has a parameter that is not understood")
+	}
+	if options.Auth.Database == "" || options.Auth.Database == "default" {
+		options.Auth.Database = Database
+	}
+	options.DialTimeout = dialTimeout
+	options.Compression = &ch.Compression{Method: ch.CompressionLZ4}
+	return options, nil
+}
+
+// Conn returns the driver's connection pool. It stays valid across restarts.
+func (db *DB) Conn() driver.Conn { return db.conn }
+
+// Embedded tells whether the engine is our own child, used by nobody else.
+func (db *DB) Embedded() bool { return db.monitor == nil }
+
+// Status tells how the engine is.
+func (db *DB) Status() Status { return db.track.get() }
+
+// Ready returns a channel that is closed while the engine serves. Ask again
+// after a fault.
+func (db *DB) Ready() <-chan struct{} { return db.track.readyNow() }
+
+// WaitReady waits for the engine to serve. It returns the context's error.
+func (db *DB) WaitReady(ctx context.Context) error {
+	select {
+	case <-db.Ready():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w (%s): %w", ErrNotReady, db.Status().State, ctx.Err())
+	}
+}
+
+// Explain makes an error of a statement fit to cross rooms: a
+// *domain.Error "service unavailable" when the engine could not be reached,
+// the context's error as it is, anything else wrapped with what was tried.
+func (db *DB) Explain(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNoLibrary):
+		return domain.Errorf(domain.CodeUnavailable, "%s", ErrNoLibrary).Because(err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", what, err)
+	case Unreachable(err):
+		return domain.Errorf(domain.CodeUnavailable, "analytics cannot be read now, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+// Unreachable tells whether an error means that the engine was not there or
+// went away, so that the same statement can succeed later.
+func Unreachable(err error) bool {
+	if errors.Is(err, ErrNotReady) || errors.Is(err, ErrNoLibrary) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, ch.ErrAcquireConnTimeout) {
+		return true
+	}
+	_, isNet := errors.AsType[net.Error](err)
+	return isNet
+}
+
+// Stop closes the connections and stops the child, if there is one.
+func (db *DB) Stop(ctx context.Context) error {
+	err := db.conn.Close()
+	switch {
+	case db.child != nil:
+		err = errors.Join(err, db.child.Stop(ctx))
+	case db.monitor != nil:
+		db.monitor.stop()
+	}
+	return err
+}

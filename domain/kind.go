@@ -58,6 +58,15 @@ type KindRoute struct {
 	Page  string // paging style: "cursor" (default on api), "after" (default on v1), "pages"
 }
 
+// Base is what every plain resource shows beside its own fields. A kind's S
+// embeds it; the values come from the events' envelopes, never from input.
+type Base struct {
+	ID        string    `json:"id" access:"r" doc:"Identifier, never used again after a delete."`
+	CreatedAt time.Time `json:"created_at,omitzero" access:"r" doc:"When it was created, RFC 3339 UTC."`
+	UpdatedAt time.Time `json:"updated_at,omitzero" access:"r" doc:"When it last changed, RFC 3339 UTC."`
+	CreatedBy string    `json:"created_by,omitempty" access:"r" doc:"Who created it: a user or key id."`
+}
+
 // AnyKind is a Kind without its type parameter, for the places that go through
 // all kinds: transport, projection, codec.
 type AnyKind interface {

@@ -2,6 +2,8 @@ package budget
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"strata/domain"
@@ -43,8 +45,8 @@ type Sweep struct{}
 // Decide implements domain.Decider.
 func (Sweep) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 	var facts []domain.Fact
-	for id, h := range s.Open {
-		if !env.Now.Before(h.ExpiresAt) {
+	for _, id := range slices.Sorted(maps.Keys(s.Open)) {
+		if !env.Now.Before(s.Open[id].ExpiresAt) {
 			facts = append(facts, Released{ID: id, Expired: true})
 		}
 	}

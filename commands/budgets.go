@@ -1,0 +1,129 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"strata/domain"
+	"strata/domain/budget"
+	"strata/domain/inference"
+)
+
+// BudgetRef names a budget that may apply to calls of a workspace.
+type BudgetRef struct {
+	ID        string
+	ScopeType string
+	ScopeID   string
+}
+
+// BudgetIndex knows which budgets there are. It answers from a read model and
+// from memory: it is asked before every call.
+type BudgetIndex interface {
+	BudgetsOf(ctx context.Context, organization, workspace string) ([]BudgetRef, error)
+}
+
+// Spender is what a call spends on behalf of: each field is matched against
+// the budgets' scopes.
+type Spender struct {
+	Organization, Workspace, Agent, App, User, APIKey, Model string
+}
+
+func (s Spender) in(b BudgetRef) bool {
+	switch b.ScopeType {
+	case "organization":
+		return b.ScopeID == s.Organization
+	case "workspace":
+		return b.ScopeID == s.Workspace
+	case "agent":
+		return b.ScopeID == s.Agent
+	case "app":
+		return b.ScopeID == s.App
+	case "user":
+		return b.ScopeID == s.User
+	case "api_key":
+		return b.ScopeID == s.APIKey
+	case "model":
+		return b.ScopeID == s.Model
+	}
+	return false
+}
+
+// reservationTTL is longer than any call can take, so that a living call never
+// loses its reservation.
+const reservationTTL = 30 * time.Minute
+
+// Budgets reserves, settles and releases what model calls spend.
+type Budgets struct {
+	h     *Handler
+	index BudgetIndex
+}
+
+// NewBudgets makes the ledger's entrance.
+func NewBudgets(h *Handler, index BudgetIndex) *Budgets { return &Budgets{h: h, index: index} }
+
+// Reserve holds cost and tokens, the most a call can use, in every budget that
+// applies to it: in all of them or in none. Errors: QUOTA_EXCEEDED from the
+// first budget that refuses.
+func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, tokens int64) ([]inference.Reservation, error) {
+	refs, err := b.index.BudgetsOf(ctx, who.Organization, who.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	var held []inference.Reservation
+	for _, ref := range refs {
+		if !who.in(ref) {
+			continue
+		}
+		r := inference.Reservation{BudgetID: ref.ID, ID: domain.NewID("res")}
+		cmd := budget.Reserve{ID: r.ID, Amount: cost, Tokens: tokens, TTL: reservationTTL}
+		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(who.Organization, who.Workspace, ref.ID), cmd, nil)
+		if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
+			continue // deleted since the index was read
+		}
+		if err != nil {
+			// The caller may be gone, what it holds must not stay held.
+			return nil, errors.Join(err, b.Release(context.WithoutCancel(ctx), who.Organization, who.Workspace, held))
+		}
+		if len(out.Facts) > 0 {
+			held = append(held, r)
+		}
+	}
+	return held, nil
+}
+
+// Settle records what a call really cost in every budget that held something
+// for it. It may be repeated.
+func (b *Budgets) Settle(ctx context.Context, organization, workspace string, held []inference.Reservation, cost domain.Money, tokens int64) error {
+	return b.each(ctx, organization, workspace, held, func(id string) domain.Decider[budget.State] {
+		return budget.Settle{ID: id, Amount: cost, Tokens: tokens}
+	})
+}
+
+// Release gives back what was held for a call that cost nothing.
+func (b *Budgets) Release(ctx context.Context, organization, workspace string, held []inference.Reservation) error {
+	return b.each(ctx, organization, workspace, held, func(id string) domain.Decider[budget.State] {
+		return budget.Release{ID: id}
+	})
+}
+
+// Sweep releases a budget's expired reservations.
+func (b *Budgets) Sweep(ctx context.Context, organization, workspace, id string) error {
+	_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(organization, workspace, id), budget.Sweep{}, nil)
+	return err
+}
+
+func (b *Budgets) each(ctx context.Context, organization, workspace string, held []inference.Reservation,
+	cmd func(id string) domain.Decider[budget.State]) error {
+
+	var errs []error
+	for _, r := range held {
+		_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(organization, workspace, r.BudgetID), cmd(r.ID), nil)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Budgets) request(organization, workspace, id string) Request {
+	return Request{Principal: domain.System(organization, workspace), ID: id}
+}

@@ -1,0 +1,12 @@
+// Package memory is what an agent remembers: one piece of text with what it is
+// about (agent, user, session, app), how much it matters, and until when.
+//
+// A memory is added, revised (the changed fields are merged over it) and
+// forgotten. It may expire: an expired memory is not shown or found any more,
+// which queries decide by their own clock, so that no event is needed.
+//
+// Memories are personal. They are sealed under the key of the user they are
+// about, or under the memory's own when it names no user. When a revision gives
+// a memory to another user, its fact carries the whole memory, so that each
+// user's key seals everything that was known under that user.
+package memory

@@ -10,17 +10,10 @@ import (
 	"strata/domain/inference"
 )
 
-// BudgetRef names a budget that may apply to calls of a workspace.
-type BudgetRef struct {
-	ID        string
-	ScopeType string
-	ScopeID   string
-}
-
 // BudgetIndex knows which budgets there are. It answers from a read model and
 // from memory: it is asked before every call.
 type BudgetIndex interface {
-	BudgetsOf(ctx context.Context, organization, workspace string) ([]BudgetRef, error)
+	BudgetsOf(ctx context.Context, organization, workspace string) ([]budget.Ref, error)
 }
 
 // Spender is what a call spends on behalf of: each field is matched against
@@ -29,7 +22,7 @@ type Spender struct {
 	Organization, Workspace, Agent, App, User, APIKey, Model string
 }
 
-func (s Spender) in(b BudgetRef) bool {
+func (s Spender) in(b budget.Ref) bool {
 	switch b.ScopeType {
 	case "organization":
 		return b.ScopeID == s.Organization
@@ -77,13 +70,13 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 		}
 		r := inference.Reservation{BudgetID: ref.ID, ID: domain.NewID("res")}
 		cmd := budget.Reserve{ID: r.ID, Amount: cost, Tokens: tokens, TTL: reservationTTL}
-		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(who.Organization, who.Workspace, ref.ID), cmd, nil)
+		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(ref.ID), cmd, nil)
 		if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
 			continue // deleted since the index was read
 		}
 		if err != nil {
 			// The caller may be gone, what it holds must not stay held.
-			return nil, errors.Join(err, b.Release(context.WithoutCancel(ctx), who.Organization, who.Workspace, held))
+			return nil, errors.Join(err, b.Release(context.WithoutCancel(ctx), held))
 		}
 		if len(out.Facts) > 0 {
 			held = append(held, r)
@@ -94,36 +87,34 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 
 // Settle records what a call really cost in every budget that held something
 // for it. It may be repeated.
-func (b *Budgets) Settle(ctx context.Context, organization, workspace string, held []inference.Reservation, cost domain.Money, tokens int64) error {
-	return b.each(ctx, organization, workspace, held, func(id string) domain.Decider[budget.State] {
+func (b *Budgets) Settle(ctx context.Context, held []inference.Reservation, cost domain.Money, tokens int64) error {
+	return b.each(ctx, held, func(id string) domain.Decider[budget.State] {
 		return budget.Settle{ID: id, Amount: cost, Tokens: tokens}
 	})
 }
 
 // Release gives back what was held for a call that cost nothing.
-func (b *Budgets) Release(ctx context.Context, organization, workspace string, held []inference.Reservation) error {
-	return b.each(ctx, organization, workspace, held, func(id string) domain.Decider[budget.State] {
+func (b *Budgets) Release(ctx context.Context, held []inference.Reservation) error {
+	return b.each(ctx, held, func(id string) domain.Decider[budget.State] {
 		return budget.Release{ID: id}
 	})
 }
 
 // Sweep releases a budget's expired reservations.
-func (b *Budgets) Sweep(ctx context.Context, organization, workspace, id string) error {
-	_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(organization, workspace, id), budget.Sweep{}, nil)
+func (b *Budgets) Sweep(ctx context.Context, id string) error {
+	_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(id), budget.Sweep{}, nil)
 	return err
 }
 
-func (b *Budgets) each(ctx context.Context, organization, workspace string, held []inference.Reservation,
-	cmd func(id string) domain.Decider[budget.State]) error {
-
+func (b *Budgets) each(ctx context.Context, held []inference.Reservation, cmd func(id string) domain.Decider[budget.State]) error {
 	var errs []error
 	for _, r := range held {
-		_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, b.request(organization, workspace, r.BudgetID), cmd(r.ID), nil)
+		_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(r.BudgetID), cmd(r.ID), nil)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (b *Budgets) request(organization, workspace, id string) Request {
-	return Request{Principal: domain.System(organization, workspace), ID: id}
-}
+// system addresses a budget as Strata itself: a call may spend from its
+// organization's budget as well as from its workspace's.
+func system(id string) Request { return Request{Principal: domain.System("", ""), ID: id} }

@@ -17,10 +17,15 @@ type Principal struct {
 }
 
 // System is the principal of Strata's own process managers in a workspace.
+// With an empty organization it may act on what any tenant owns; what it does
+// is then recorded under the owner's tenant.
 func System(organization, workspace string) Principal {
 	return Principal{Actor: "system", Kind: "system", Organization: organization, Workspace: workspace,
 		Permissions: map[string]bool{"*": true}}
 }
+
+// AnyTenant tells whether the principal is Strata itself, for all tenants.
+func (p *Principal) AnyTenant() bool { return p.Kind == "system" && p.Organization == "" }
 
 // Can tells whether the principal holds a permission "resource:verb".
 func (p *Principal) Can(permission string) bool {

@@ -46,6 +46,13 @@ func (p Period) End(start time.Time) time.Time {
 	return time.Time{}
 }
 
+// Ref names a budget and what it limits.
+type Ref struct {
+	ID        string
+	ScopeType string
+	ScopeID   string
+}
+
 // Hold is an open reservation.
 type Hold struct {
 	Amount    domain.Money `json:"amount"`

@@ -18,7 +18,7 @@ type Provider struct {
 	APIKey    string         `json:"api_key,omitempty" access:"w" maxLength:"4000" doc:"Its credential. Kept sealed, never returned."`
 	Config    map[string]any `json:"config,omitempty" doc:"Extra settings: headers, prices, timeoutMs."`
 	Models    []string       `json:"models,omitempty" maxItems:"1000" doc:"Models it serves, for the model list and for bare names."`
-	Priority  int            `json:"priority" default:"0" doc:"Higher comes first where several could serve."`
+	Priority  int            `json:"priority" default:"0" doc:"Lower comes first where several could serve a bare model name."`
 	IsDefault bool           `json:"is_default" default:"false" doc:"Bare model names go to the default provider."`
 	Enabled   bool           `json:"enabled" default:"true"`
 }

@@ -14,7 +14,7 @@ func TestAddEvent(t *testing.T) {
 		When(session.AddEvent{Author: "user", Content: added.Content, StateDelta: added.StateDelta, InvocationID: "inv_1"}).
 		Then(added)
 	s := out.State()
-	if s.EventCount != 1 || !s.LastEventAt.Equal(domaintest.At(1)) || string(s.State["step"]) != "2" || string(s.State["lang"]) != `"en"` {
+	if s.EventCount != 1 || !s.LastEventAt.Equal(domaintest.At(1)) || s.Last.ID != added.ID || string(s.State["step"]) != "2" || string(s.State["lang"]) != `"en"` {
 		t.Errorf("state %+v", s)
 	}
 }

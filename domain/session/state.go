@@ -26,7 +26,8 @@ type State struct {
 	Metadata    domain.Doc // the client's own
 	Status      Status     // "" before creation
 	Deleted     bool
-	EventCount  int64 // also the sequence of the last event
+	EventCount  int64      // also the sequence of the last event
+	Last        EventAdded // the last event, for answering who added it; zero when erased
 	LastEventAt time.Time
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -68,7 +69,7 @@ func (s *State) apply(e domain.Event) {
 		s.AppName, s.AgentName, s.UserID = f.AppName, f.AgentName, f.UserID
 		s.State, s.Metadata = f.State, f.Metadata
 	case EventAdded:
-		s.EventCount, s.LastEventAt = f.Sequence, at
+		s.EventCount, s.LastEventAt, s.Last = f.Sequence, at, f
 		if len(f.StateDelta) > 0 {
 			s.State = s.State.Merge(f.StateDelta)
 		}
@@ -82,7 +83,7 @@ func (s *State) apply(e domain.Event) {
 			s.Status, s.CreatedAt = Active, at
 		case EventAdded{}.EventType():
 			s.EventCount++
-			s.LastEventAt = at
+			s.LastEventAt, s.Last = at, EventAdded{}
 		}
 	}
 	s.UpdatedAt = at

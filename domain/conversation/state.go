@@ -1,0 +1,215 @@
+package conversation
+
+import (
+	"slices"
+	"time"
+
+	"strata/domain"
+)
+
+// How much of a conversation its state keeps.
+const (
+	// Window is how many messages are kept for prompting.
+	Window = 40
+	// windowBytes bounds their text together; the last message is always kept.
+	windowBytes = 1 << 20
+	// rateable is how many answers back feedback can be given.
+	rateable = 256
+	// maxOpen is how many turns may be open at a time.
+	maxOpen = 64
+)
+
+// Role of a message.
+type Role string
+
+// Who says a message.
+const (
+	User      Role = "user"
+	Assistant Role = "assistant"
+)
+
+// Message is one message of the window.
+type Message struct {
+	ID       string
+	RunID    string
+	Role     Role
+	Content  string
+	Sequence int64
+	At       time.Time
+	Failed   bool // its turn failed: not to be shown to a model
+}
+
+// OpenTurn is a turn that has been asked and neither answered nor failed.
+type OpenTurn struct {
+	RunID     string
+	MessageID string
+	AskedAt   time.Time
+}
+
+// State is what is known of a conversation at one revision. The slices are
+// replaced, never changed in place, so a view may keep them.
+type State struct {
+	ID           string
+	AppID        string
+	Model        string
+	UserID       string
+	Title        string
+	SessionUID   string
+	Messages     []Message  // the last ones, oldest first
+	Open         []OpenTurn // in the order asked
+	Answers      []string   // ids of the last answers, oldest first
+	MessageCount int64      // of all messages; also the last sequence
+	TokenUsage   TokenUsage // of all turns
+	Cost         domain.Money
+	LastFeedback FeedbackGiven
+	Exists       bool
+	Deleted      bool
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// Aggregate folds the streams of conversations.
+var Aggregate = &domain.Aggregate[State]{
+	Category: "conversation", Prefix: "chat", Noun: "chat",
+	New:   func(id string) *State { return &State{ID: id} },
+	Apply: func(s *State, e domain.Event) { s.apply(e) },
+	Facts: FactTypes(),
+}
+
+func (s *State) apply(e domain.Event) {
+	at := e.Meta.OccurredAt
+	switch f := e.Fact.(type) {
+	case Started:
+		s.Exists, s.CreatedAt = true, at
+		s.AppID, s.Model, s.UserID, s.Title, s.SessionUID = f.AppID, f.Model, f.UserID, f.Title, f.SessionUID
+	case TurnAsked:
+		if f.Title != "" {
+			s.Title = f.Title
+		}
+		s.Open = append(slices.Clip(s.Open), OpenTurn{f.RunID, f.MessageID, at})
+		s.say(Message{ID: f.MessageID, RunID: f.RunID, Role: User, Content: f.Content, Sequence: f.Sequence, At: at})
+	case TurnAnswered:
+		s.close(f.RunID)
+		s.TokenUsage.Prompt += f.TokenUsage.Prompt
+		s.TokenUsage.Completion += f.TokenUsage.Completion
+		s.TokenUsage.Total += f.TokenUsage.Total
+		s.Cost += f.Cost
+		s.answer(Message{ID: f.MessageID, RunID: f.RunID, Role: Assistant, Content: f.Content, Sequence: f.Sequence, At: at})
+	case TurnFailed:
+		s.close(f.RunID)
+		s.markFailed(f.RunID)
+		if f.MessageID != "" {
+			s.answer(Message{ID: f.MessageID, RunID: f.RunID, Role: Assistant, Content: f.PartialContent, Sequence: f.Sequence, At: at, Failed: true})
+		}
+	case Renamed:
+		s.Title = f.Title
+	case FeedbackGiven:
+		s.LastFeedback = f
+	case Deleted:
+		s.Deleted = true
+	case domain.Erased:
+		s.applyErased(f, at)
+	}
+	s.UpdatedAt = at
+}
+
+// applyErased keeps existence and numbering true. Which run an erased fact was
+// about is lost with it, so nothing stays open, and whether a failed turn left
+// a partial answer is unknown: counting one keeps its number from being used
+// again.
+func (s *State) applyErased(f domain.Erased, at time.Time) {
+	switch f.Type {
+	case Started{}.EventType():
+		s.Exists, s.CreatedAt = true, at
+	case TurnAsked{}.EventType(), TurnAnswered{}.EventType(), TurnFailed{}.EventType():
+		s.MessageCount++
+		s.Messages, s.Open, s.Answers, s.Title = nil, nil, nil, ""
+	case Renamed{}.EventType():
+		s.Title = ""
+	case FeedbackGiven{}.EventType():
+		s.LastFeedback = FeedbackGiven{}
+	}
+}
+
+func (s *State) say(m Message) {
+	s.MessageCount = max(s.MessageCount, m.Sequence)
+	messages := append(slices.Clip(s.Messages), m)
+	size := 0
+	for i := len(messages) - 1; i >= 0; i-- {
+		size += len(messages[i].Content)
+		if n := len(messages) - i; n > 1 && (n > Window || size > windowBytes) {
+			messages = slices.Clone(messages[i+1:]) // so that what fell out is freed
+			break
+		}
+	}
+	s.Messages = messages
+}
+
+func (s *State) answer(m Message) {
+	s.say(m)
+	answers := append(slices.Clip(s.Answers), m.ID)
+	if len(answers) > rateable {
+		answers = slices.Clone(answers[1:])
+	}
+	s.Answers = answers
+}
+
+func (s *State) close(runID string) {
+	s.Open = slices.DeleteFunc(slices.Clone(s.Open), func(t OpenTurn) bool { return t.RunID == runID })
+}
+
+func (s *State) markFailed(runID string) {
+	s.Messages = slices.Clone(s.Messages)
+	for i := range s.Messages {
+		if s.Messages[i].RunID == runID {
+			s.Messages[i].Failed = true
+		}
+	}
+}
+
+// Turn returns an open turn.
+func (s *State) Turn(runID string) (OpenTurn, bool) {
+	i := slices.IndexFunc(s.Open, func(t OpenTurn) bool { return t.RunID == runID })
+	if i < 0 {
+		return OpenTurn{}, false
+	}
+	return s.Open[i], true
+}
+
+// Prompt returns what a model is to be shown for answering an open turn: the
+// finished turns before it, each question followed by its answer, and the
+// turn's own question last. Failed turns and other open ones are left out.
+func (s *State) Prompt(runID string) []Message {
+	answers := map[string]Message{}
+	for _, m := range s.Messages {
+		if m.Role == Assistant {
+			answers[m.RunID] = m
+		}
+	}
+	var out []Message
+	for _, m := range s.Messages {
+		switch answer, answered := answers[m.RunID]; {
+		case m.Role != User || m.Failed:
+		case m.RunID == runID:
+			return append(out, m)
+		case answered:
+			out = append(out, m, answer)
+		}
+	}
+	return out
+}
+
+// subject is whose key seals what is said.
+func subject(userID, id string) string {
+	if userID != "" {
+		return userID
+	}
+	return id
+}
+
+func (s *State) alive() error {
+	if !s.Exists || s.Deleted {
+		return domain.NotFound(Aggregate.Noun, s.ID)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is what is in force. Adding a setting is adding a field here and its
+// default in [Default].
+type Config struct {
+	Server     Server     `yaml:"server"`
+	Data       Data       `yaml:"data"`
+	Log        Log        `yaml:"log"`
+	ClickHouse ClickHouse `yaml:"clickhouse"`
+	Gateway    Gateway    `yaml:"gateway"`
+	Telemetry  Telemetry  `yaml:"telemetry"`
+	Admin      Admin      `yaml:"admin"`
+	Secrets    Secrets    `yaml:"secrets"`
+}
+
+// Server is the one port that everything is served on.
+type Server struct {
+	Listen          string        `yaml:"listen" env:"LISTEN" doc:"Address to listen on, host:port. The default is reachable from this machine only; 0.0.0.0:8000 serves the network. Port 0 takes any free port."`
+	PublicURL       string        `yaml:"public_url" env:"PUBLIC_URL" doc:"URL under which clients reach the server, shown in the API documents and on the console. Empty: http:// and the address listened on."`
+	BodyLimit       Bytes         `yaml:"body_limit" env:"BODY_LIMIT" doc:"Largest request body. A larger one is refused before it is read."`
+	RequestTimeout  time.Duration `yaml:"request_timeout" env:"REQUEST_TIMEOUT" doc:"How long one operation may take. Streams and model calls have limits of their own."`
+	HeaderTimeout   time.Duration `yaml:"header_timeout" env:"HEADER_TIMEOUT" doc:"How long a client may take to send a request's headers."`
+	IdleTimeout     time.Duration `yaml:"idle_timeout" env:"IDLE_TIMEOUT" doc:"How long a connection is kept without a request."`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" env:"SHUTDOWN_TIMEOUT" doc:"How long running requests may go on after SIGTERM. Everything has stopped within this time."`
+	ReadWait        time.Duration `yaml:"read_wait" env:"READ_WAIT" doc:"How long a read with Strata-Min-Position waits for the read model to catch up."`
+	CORSOrigins     []string      `yaml:"cors_origins" env:"CORS_ORIGINS" doc:"Origins whose pages may call the API, for example https://app.example.com; * allows all. Pages of this machine (localhost) always may."`
+	RateLimits      RateLimits    `yaml:"rate_limits" env:"RATE_LIMIT" doc:"Requests a minute by tier of the caller's key; 0 is without limit."`
+}
+
+// RateLimits are the requests a minute of every tier.
+type RateLimits struct {
+	Free       Limit `yaml:"free" env:"FREE" doc:"Tier free."`
+	Pro        Limit `yaml:"pro" env:"PRO" doc:"Tier pro."`
+	Enterprise Limit `yaml:"enterprise" env:"ENTERPRISE" doc:"Tier enterprise, which the first admin key has."`
+	Anonymous  Limit `yaml:"anonymous" env:"ANONYMOUS" doc:"Requests without a valid credential, by address."`
+}
+
+// Limit is the requests a minute of one tier.
+type Limit struct {
+	Key       int `yaml:"key" env:"KEY" doc:"Requests a minute of one key."`
+	Workspace int `yaml:"workspace" env:"WORKSPACE" doc:"Requests a minute of a workspace, over all its keys."`
+}
+
+// Data is where everything is kept.
+type Data struct {
+	Dir string `yaml:"dir" env:"DATA_DIR" doc:"Directory of everything Strata keeps. One process owns it at a time."`
+}
+
+// LogDir is the directory of the event log.
+func (d Data) LogDir() string { return filepath.Join(d.Dir, "log") }
+
+// ModelsDir is the directory of the read models.
+func (d Data) ModelsDir() string { return filepath.Join(d.Dir, "models") }
+
+// KeyFile is the file of the master key, unless one is given in the environment.
+func (d Data) KeyFile() string { return filepath.Join(d.Dir, "keys", "master.key") }
+
+// Log is the embedded event log.
+type Log struct {
+	SegmentSize  Bytes `yaml:"segment_size" env:"LOG_SEGMENT_SIZE" doc:"Size of a segment file; its space is reserved when it is begun."`
+	MaxEventSize Bytes `yaml:"max_event_size" env:"LOG_MAX_EVENT_SIZE" doc:"Largest event."`
+}
+
+// ClickHouse is the analytics engine.
+type ClickHouse struct {
+	URL           string        `yaml:"url" env:"CLICKHOUSE_URL" secret:"userinfo" doc:"ClickHouse server to use (http://, https:// or clickhouse://user:password@host:port). Empty: the embedded engine."`
+	Library       string        `yaml:"library" env:"CHDB_LIB" doc:"Path of libchdb, the embedded engine. Empty: looked for in <data>/lib, beside the program and in deploy/engine/node_modules."`
+	MemoryLimit   Bytes         `yaml:"memory_limit" env:"CLICKHOUSE_MEMORY_LIMIT" doc:"Memory the embedded engine may use. A query that would need more fails; the engine lives on."`
+	Connections   int           `yaml:"connections" env:"CLICKHOUSE_CONNECTIONS" doc:"Statements of the embedded engine that run at once."`
+	FlushRows     int           `yaml:"flush_rows" env:"CLICKHOUSE_FLUSH_ROWS" doc:"Model calls after which a batch is written."`
+	FlushInterval time.Duration `yaml:"flush_interval" env:"CLICKHOUSE_FLUSH_INTERVAL" doc:"Time after which a batch is written, however small: how old the inference log may be."`
+}
+
+// Gateway is the calling of models.
+type Gateway struct {
+	RecordPayloads   bool          `yaml:"record_payloads" env:"RECORD_PAYLOADS" doc:"Whether requests and answers of model calls are kept in the inference log, beside their figures."`
+	ConnectTimeout   time.Duration `yaml:"connect_timeout" env:"GATEWAY_CONNECT_TIMEOUT" doc:"How long connecting to a provider may take."`
+	FirstByteTimeout time.Duration `yaml:"first_byte_timeout" env:"GATEWAY_FIRST_BYTE_TIMEOUT" doc:"How long a provider may take to begin its answer. An answer that is not streamed begins when it is complete."`
+	StallTimeout     time.Duration `yaml:"stall_timeout" env:"GATEWAY_STALL_TIMEOUT" doc:"How long a provider may be silent within an answer."`
+}
+
+// Telemetry is what Strata tells of itself.
+type Telemetry struct {
+	LogLevel     string `yaml:"log_level" env:"LOG_LEVEL" oneof:"debug info warn error" doc:"Least severe messages to log: debug, info, warn or error."`
+	LogFormat    string `yaml:"log_format" env:"LOG_FORMAT" oneof:"text json" doc:"Form of the log on standard error: text or json."`
+	OTLPEndpoint string `yaml:"otlp_endpoint" env:"OTLP_ENDPOINT" doc:"OpenTelemetry collector that traces are sent to over OTLP/HTTP, for example http://localhost:4318. Empty: no traces."`
+}
+
+// Admin is the first access to a new installation.
+type Admin struct {
+	Key string `yaml:"key" env:"ADMIN_KEY" secret:"true" doc:"First admin API key, at least 16 characters. Empty: one is made and shown once, when the data directory is new."`
+}
+
+// Secrets protects what is sealed in the log, such as providers' API keys.
+type Secrets struct {
+	MasterKey string `yaml:"master_key" env:"MASTER_KEY" secret:"true" doc:"Key that secrets are sealed with: 32 bytes in base64 or hex. Several, separated by commas: the first seals, the others still open what they sealed. Empty: kept in <data>/keys/master.key, made at the first start."`
+}
+
+// Default returns the configuration of an installation that says nothing.
+func Default() Config {
+	return Config{
+		Server: Server{
+			Listen:          "127.0.0.1:8000",
+			BodyLimit:       10 << 20,
+			RequestTimeout:  30 * time.Second,
+			HeaderTimeout:   10 * time.Second,
+			IdleTimeout:     2 * time.Minute,
+			ShutdownTimeout: 10 * time.Second,
+			ReadWait:        2 * time.Second,
+			RateLimits: RateLimits{
+				Free:      Limit{Key: 100, Workspace: 100},
+				Pro:       Limit{Key: 1000, Workspace: 1000},
+				Anonymous: Limit{Key: 100, Workspace: 100},
+			},
+		},
+		Data: Data{Dir: "data"},
+		Log:  Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
+		ClickHouse: ClickHouse{
+			MemoryLimit: 1 << 30, Connections: 6,
+			FlushRows: 10_000, FlushInterval: 300 * time.Millisecond,
+		},
+		Gateway: Gateway{
+			RecordPayloads: true,
+			ConnectTimeout: 5 * time.Second, FirstByteTimeout: 5 * time.Minute, StallTimeout: 2 * time.Minute,
+		},
+		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
+	}
+}

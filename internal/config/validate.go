@@ -1,0 +1,100 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// minAdminKey is the least length of a key somebody chose: shorter ones can be guessed.
+const minAdminKey = 16
+
+// maxRate is the highest limit of requests a minute that can be set.
+const maxRate = 1_000_000_000
+
+// Validate names everything that is wrong.
+func (c *Config) Validate() error {
+	v := validator{}
+	for _, s := range settingsOf(c) {
+		if len(s.oneof) > 0 && !slices.Contains(s.oneof, s.text()) {
+			v.fault(s.path, "is %q, not one of %s", s.text(), strings.Join(s.oneof, ", "))
+		}
+		if d, ok := s.value.Interface().(time.Duration); ok && d <= 0 {
+			v.fault(s.path, "is %s, not positive", d)
+		}
+	}
+	v.address("server.listen", c.Server.Listen)
+	v.url("server.public_url", c.Server.PublicURL, "http", "https")
+	v.within("server.body_limit", c.Server.BodyLimit, 1<<10, 1<<30)
+	for _, origin := range c.Server.CORSOrigins {
+		if origin != "*" {
+			v.url("server.cors_origins", origin, "http", "https")
+		}
+	}
+	v.limits(c.Server.RateLimits)
+	if c.Data.Dir == "" {
+		v.fault("data.dir", "is empty")
+	}
+	v.within("log.segment_size", c.Log.SegmentSize, 4<<10, 2<<30)
+	v.within("log.max_event_size", c.Log.MaxEventSize, 1<<10, 64<<20)
+	v.url("clickhouse.url", c.ClickHouse.URL, "http", "https", "clickhouse")
+	v.within("clickhouse.memory_limit", c.ClickHouse.MemoryLimit, 256<<20, 1<<50)
+	v.number("clickhouse.connections", c.ClickHouse.Connections, 1, 64)
+	v.number("clickhouse.flush_rows", c.ClickHouse.FlushRows, 1, 1_000_000)
+	v.url("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, "http", "https")
+	if n := len(c.Admin.Key); n > 0 && (n < minAdminKey || strings.ContainsAny(c.Admin.Key, " \t\r\n")) {
+		v.fault("admin.key", "must have at least %d characters and no blanks", minAdminKey)
+	}
+	return errors.Join(v.faults...)
+}
+
+type validator struct{ faults []error }
+
+func (v *validator) fault(path, format string, args ...any) {
+	v.faults = append(v.faults, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))
+}
+
+func (v *validator) address(path, address string) {
+	_, port, err := net.SplitHostPort(address)
+	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
+		v.fault(path, "is %q, not host:port", address)
+	}
+}
+
+// url accepts "" as "none". It does not repeat the value, which may hold a password.
+func (v *validator) url(path, text string, schemes ...string) {
+	if text == "" {
+		return
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+		v.fault(path, "is not a URL that begins with %s://", strings.Join(schemes, ":// or "))
+	}
+}
+
+func (v *validator) within(path string, b, low, high Bytes) {
+	if b < low || b > high {
+		v.fault(path, "is %s, not within %s and %s", b, low, high)
+	}
+}
+
+func (v *validator) number(path string, n, low, high int) {
+	if n < low || n > high {
+		v.fault(path, "is %d, not within %d and %d", n, low, high)
+	}
+}
+
+func (v *validator) limits(r RateLimits) {
+	for _, tier := range []struct {
+		name  string
+		limit Limit
+	}{{"free", r.Free}, {"pro", r.Pro}, {"enterprise", r.Enterprise}, {"anonymous", r.Anonymous}} {
+		v.number("server.rate_limits."+tier.name+".key", tier.limit.Key, 0, maxRate)
+		v.number("server.rate_limits."+tier.name+".workspace", tier.limit.Workspace, 0, maxRate)
+	}
+}

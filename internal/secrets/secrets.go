@@ -1,0 +1,123 @@
+// Package secrets seals short texts, such as the API keys of model providers,
+// so that the log and everything derived from it hold only their sealed form.
+//
+// A sealed text reads "sealed:v1:<key id>:<base64>". The base64 part is a
+// random nonce and the text encrypted with AES-256-GCM; the part before it is
+// authenticated too. The key id tells which key opens it, so a new key can be
+// put in front of the old ones: it seals from then on, the old ones still open
+// what they sealed.
+package secrets
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// KeySize is the length of a master key in bytes.
+const KeySize = 32
+
+const prefix = "sealed:v1:"
+
+// ErrNotSealed says that a text was never sealed, or not by this version.
+var ErrNotSealed = errors.New("the text is not sealed")
+
+// ErrUnknownKey says that none of the keys at hand sealed a text.
+var ErrUnknownKey = errors.New("no key at hand opens the sealed text")
+
+// ErrDamaged says that a sealed text was changed after it was sealed.
+var ErrDamaged = errors.New("the sealed text is damaged")
+
+// Keyring seals and opens. It is safe for concurrent use.
+type Keyring struct {
+	current string // id of the key that seals
+	keys    map[string]cipher.AEAD
+}
+
+// NewKeyring makes a keyring. The first key seals, all of them open. Every key
+// must have KeySize bytes.
+func NewKeyring(keys ...[]byte) (*Keyring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("a keyring needs a key")
+	}
+	r := &Keyring{keys: make(map[string]cipher.AEAD, len(keys))}
+	for i, key := range keys {
+		if len(key) != KeySize {
+			return nil, fmt.Errorf("master key %d has %d bytes, not %d", i+1, len(key), KeySize)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, fmt.Errorf("master key %d: %w", i+1, err)
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, fmt.Errorf("master key %d: %w", i+1, err)
+		}
+		id := KeyID(key)
+		if i == 0 {
+			r.current = id
+		}
+		r.keys[id] = aead
+	}
+	return r, nil
+}
+
+// KeyID names a key without telling anything useful about it: the first eight
+// hex digits of its SHA-256.
+func KeyID(key []byte) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:4])
+}
+
+// Current is the id of the key that seals.
+func (r *Keyring) Current() string { return r.current }
+
+// Seal encrypts a text. The same text sealed twice reads differently. The
+// empty text stays empty: there is nothing to hide.
+func (r *Keyring) Seal(plain string) (string, error) {
+	if plain == "" {
+		return "", nil
+	}
+	aead, head := r.keys[r.current], prefix+r.current+":"
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	if _, err := rand.Read(nonce); err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	box := aead.Seal(nonce, nonce, []byte(plain), []byte(head))
+	return head + base64.RawURLEncoding.EncodeToString(box), nil
+}
+
+// Open decrypts a sealed text. Errors: ErrNotSealed, ErrUnknownKey and
+// ErrDamaged.
+func (r *Keyring) Open(sealed string) (string, error) {
+	if sealed == "" {
+		return "", nil
+	}
+	id, body, ok := strings.Cut(strings.TrimPrefix(sealed, prefix), ":")
+	if !ok || !Sealed(sealed) {
+		return "", ErrNotSealed
+	}
+	aead := r.keys[id]
+	if aead == nil {
+		return "", fmt.Errorf("%w: it was sealed with key %q", ErrUnknownKey, id)
+	}
+	box, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(box) < aead.NonceSize() {
+		return "", ErrDamaged
+	}
+	nonce, secret := box[:aead.NonceSize()], box[aead.NonceSize():]
+	plain, err := aead.Open(nil, nonce, secret, []byte(prefix+id+":"))
+	if err != nil {
+		return "", ErrDamaged
+	}
+	return string(plain), nil
+}
+
+// Sealed tells whether a text has the form of a sealed one.
+func Sealed(text string) bool { return strings.HasPrefix(text, prefix) }

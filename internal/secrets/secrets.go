@@ -107,8 +107,10 @@ func (r *Keyring) Open(sealed string) (string, error) {
 	if aead == nil {
 		return "", fmt.Errorf("%w: it was sealed with key %q", ErrUnknownKey, id)
 	}
+	// Strict, and without the line ends that decoding would skip, so that a
+	// sealed text has one spelling.
 	box, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(box) < aead.NonceSize() {
+	if err != nil || len(box) < aead.NonceSize() || strings.ContainsAny(body, "\r\n") {
 		return "", ErrDamaged
 	}
 	nonce, secret := box[:aead.NonceSize()], box[aead.NonceSize():]

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,8 +84,20 @@ var (
 	ErrInvalid = errors.New("invalid append")
 )
 
+// Types of the records that a store keeps about a stream itself, in the
+// stream's metadata stream "$$<stream>".
+const (
+	TypeMetadata  = "$metadata"      // metadata was set, or the stream soft-deleted
+	TypeTombstone = "$streamDeleted" // the stream was deleted for good
+)
+
+// IsSystem tells whether a stream belongs to the store itself: its name begins
+// with "$$". It can be read like any other but not appended to.
+func IsSystem(s domain.StreamID) bool { return strings.HasPrefix(string(s), "$$") }
+
 // Filter selects events of the whole log. Empty fields select everything;
-// fields are combined with AND, the values of one field with OR.
+// fields are combined with AND, the values of one field with OR. Events of
+// system streams are only selected by naming their category or type.
 type Filter struct {
 	Categories   []string // exact stream categories
 	Types        []string // exact event types
@@ -94,6 +107,9 @@ type Filter struct {
 
 // Matches tells whether an event passes the filter.
 func (f *Filter) Matches(e *Recorded) bool {
+	if IsSystem(e.Stream) && !f.names() {
+		return false
+	}
 	if f == nil {
 		return true
 	}
@@ -115,6 +131,11 @@ func (f *Filter) Matches(e *Recorded) bool {
 		}
 	}
 	return false
+}
+
+// names tells whether the filter names categories or types.
+func (f *Filter) names() bool {
+	return f != nil && len(f.Categories)+len(f.Types)+len(f.TypePrefixes) > 0
 }
 
 func contains(list []string, s string) bool {
@@ -156,7 +177,10 @@ type Meta struct {
 type Store interface {
 	// Append writes events atomically to one stream and returns when they are
 	// durable. Appending the same event ids again with the same expectation
-	// answers the first result with Repeated set, also after a restart.
+	// answers the first result with Repeated set, also after a restart. With
+	// Any and StreamExists a store may recognise only recent repeats. When ctx
+	// ends before the append was begun nothing is written; once begun, its
+	// outcome is answered.
 	// Errors: *WrongRevision, ErrTombstoned, ErrTooLarge, ErrFull, ErrInvalid, ErrClosed.
 	Append(ctx context.Context, stream domain.StreamID, expected Expected, events ...Proposed) (Result, error)
 
@@ -165,11 +189,14 @@ type Store interface {
 	// error nothing follows.
 	ReadStream(ctx context.Context, stream domain.StreamID, r ReadStream) iter.Seq2[Recorded, error]
 
-	// ReadAll yields events of the log as of the call, in order.
+	// ReadAll yields events of the log as of the call, in order. It also
+	// yields what ReadStream hides because of metadata or a deletion: whoever
+	// rebuilds from the log must see the same history every time.
 	ReadAll(ctx context.Context, r ReadAll) iter.Seq2[Recorded, error]
 
 	// Subscribe follows the log from after a position, for ever: every matching
 	// event once, in order, with no gap between what was there and what comes.
+	// Like ReadAll it also delivers what streams hide.
 	Subscribe(ctx context.Context, after domain.Position, filter *Filter) (Subscription, error)
 
 	// StreamMeta and SetStreamMeta read and replace a stream's metadata.
@@ -178,7 +205,12 @@ type Store interface {
 	SetStreamMeta(ctx context.Context, stream domain.StreamID, m Meta) error
 
 	// Delete hides a stream's events; a later append goes on with the next
-	// revision. Tombstone does so for ever.
+	// revision and does not bring them back. Tombstone does so for ever. The
+	// result holds the stream's last revision (NoRevision when it had none) and
+	// the position of the record that says it is deleted. Deleting a stream
+	// that has no events, or none any more, is ErrStreamNotFound; repeating a
+	// Delete with the exact revision answers the first result.
+	// Errors: *WrongRevision, ErrStreamNotFound, ErrTombstoned, ErrFull, ErrClosed.
 	Delete(ctx context.Context, stream domain.StreamID, expected Expected) (Result, error)
 	Tombstone(ctx context.Context, stream domain.StreamID, expected Expected) (Result, error)
 

@@ -12,12 +12,12 @@ import (
 
 // Difference is how one table of two files differs.
 type Difference struct {
-	Table      string
-	RowsA      int      // rows in the first file; -1 when it has no such table
-	RowsB      int      // rows in the second
-	OnlyA      int      // distinct rows that only the first file has
-	OnlyB      int      // distinct rows that only the second has
-	Samples    []string // a few of them, "A: …" or "B: …"
+	Table   string
+	RowsA   int      // rows in the first file; -1 when it has no such table
+	RowsB   int      // rows in the second
+	OnlyA   int      // distinct rows that only the first file has
+	OnlyB   int      // distinct rows that only the second has
+	Samples []string // a few of them, "A: …" or "B: …"
 }
 
 // String says it in one line.

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Load returns the keyring of an installation. given holds keys from the
+// Load returns the sealer of an installation. given holds keys from the
 // configuration, separated by commas or line ends, each KeySize bytes in
 // base64 or hex. Without any, the keys are read from file, one a line, the
 // first of which seals; a file that does not exist is made with a new random
 // key, readable by its owner only, and is on disk when Load returns.
-func Load(given, file string) (*Keyring, error) {
+func Load(given, file string) (*Sealer, error) {
 	if strings.TrimSpace(given) != "" {
 		return parse(given)
 	}
@@ -38,7 +38,7 @@ func Load(given, file string) (*Keyring, error) {
 }
 
 // parse reads a list of keys. Errors do not repeat any part of them.
-func parse(text string) (*Keyring, error) {
+func parse(text string) (*Sealer, error) {
 	var keys [][]byte
 	for _, item := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		if item = strings.TrimSpace(item); item == "" || strings.HasPrefix(item, "#") {
@@ -50,7 +50,7 @@ func parse(text string) (*Keyring, error) {
 		}
 		keys = append(keys, key)
 	}
-	return NewKeyring(keys...)
+	return New(keys...)
 }
 
 func decode(text string) ([]byte, error) {

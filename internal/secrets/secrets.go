@@ -34,19 +34,19 @@ var ErrUnknownKey = errors.New("no key at hand opens the sealed text")
 // ErrDamaged says that a sealed text was changed after it was sealed.
 var ErrDamaged = errors.New("the sealed text is damaged")
 
-// Keyring seals and opens. It is safe for concurrent use.
-type Keyring struct {
+// Sealer seals and opens. It is safe for concurrent use.
+type Sealer struct {
 	current string // id of the key that seals
 	keys    map[string]cipher.AEAD
 }
 
-// NewKeyring makes a keyring. The first key seals, all of them open. Every key
+// New makes a sealer. The first key seals, all of them open. Every key
 // must have KeySize bytes.
-func NewKeyring(keys ...[]byte) (*Keyring, error) {
+func New(keys ...[]byte) (*Sealer, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("a keyring needs a key")
+		return nil, errors.New("a sealer needs a key")
 	}
-	r := &Keyring{keys: make(map[string]cipher.AEAD, len(keys))}
+	r := &Sealer{keys: make(map[string]cipher.AEAD, len(keys))}
 	for i, key := range keys {
 		if len(key) != KeySize {
 			return nil, fmt.Errorf("master key %d has %d bytes, not %d", i+1, len(key), KeySize)
@@ -76,11 +76,11 @@ func KeyID(key []byte) string {
 }
 
 // Current is the id of the key that seals.
-func (r *Keyring) Current() string { return r.current }
+func (r *Sealer) Current() string { return r.current }
 
 // Seal encrypts a text. The same text sealed twice reads differently. The
 // empty text stays empty: there is nothing to hide.
-func (r *Keyring) Seal(plain string) (string, error) {
+func (r *Sealer) Seal(plain string) (string, error) {
 	if plain == "" {
 		return "", nil
 	}
@@ -95,7 +95,7 @@ func (r *Keyring) Seal(plain string) (string, error) {
 
 // Open decrypts a sealed text. Errors: ErrNotSealed, ErrUnknownKey and
 // ErrDamaged.
-func (r *Keyring) Open(sealed string) (string, error) {
+func (r *Sealer) Open(sealed string) (string, error) {
 	if sealed == "" {
 		return "", nil
 	}

@@ -18,9 +18,9 @@ import (
 
 func key(b byte) []byte { return bytes.Repeat([]byte{b}, secrets.KeySize) }
 
-func ring(t testing.TB, keys ...[]byte) *secrets.Keyring {
+func ring(t testing.TB, keys ...[]byte) *secrets.Sealer {
 	t.Helper()
-	r, err := secrets.NewKeyring(keys...)
+	r, err := secrets.New(keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestEveryChangeIsNoticed(t *testing.T) {
 
 func TestKeyFileIsMadeOnceAndPrivate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data", "keys", "master.key")
-	rings := make([]*secrets.Keyring, 8)
+	rings := make([]*secrets.Sealer, 8)
 	var wg sync.WaitGroup
 	for i := range rings {
 		wg.Go(func() {

@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"strata/domain"
+	"strata/gateway/pricing"
+)
+
+// Call says on whose behalf a model is called, and in what context. Only
+// Workspace is required; the rest goes to budgets and into the record.
+type Call struct {
+	Organization  string
+	Workspace     string
+	User          string // the caller
+	APIKey        string // id of the key it came with
+	App           string
+	Agent         string
+	Session       string
+	Conversation  string
+	RequestID     string
+	CorrelationID string
+	Tags          []string
+	Metadata      map[string]string // the request's own "metadata" is added to it
+	RecordPayload bool              // keep what was said
+	Subject       string            // whose key encrypts what was said; "" = session, conversation, user, key or workspace, the first there is
+}
+
+func (c *Call) subject() string {
+	for _, s := range []string{c.Subject, c.Session, c.Conversation, c.User, c.APIKey} {
+		if s != "" {
+			return s
+		}
+	}
+	return c.Workspace
+}
+
+// Outcome is what is known of a call when it is over.
+type Outcome struct {
+	ID             string // of the record, inf_…
+	Model          string // provider/model that answered
+	Provider       string
+	Route          string // the model route, if one was used
+	Usage          pricing.Usage
+	UsageEstimated bool // counted by the gateway: the provider gave no usage
+	Cost           domain.Money
+	FinishReason   string // of the first choice
+	Attempts       int    // requests made to providers
+}
+
+// ChatResponse is a whole answer.
+type ChatResponse struct {
+	Outcome
+	Body []byte // the provider's JSON
+	Text string // of the first choice
+}
+
+// Chunk is one frame of a streamed answer.
+type Chunk struct {
+	Data  []byte // the provider's JSON; valid until the sink returns
+	Text  string // what it adds to the first choice's text, often ""
+	Model string // provider/model that answers
+	ID    string // of the record to come
+}
+
+// Summary is a streamed answer after its end.
+type Summary struct {
+	Outcome
+	Text string // of the first choice, assembled
+}
+
+// EmbedResponse is the answer to an embedding request.
+type EmbedResponse struct {
+	Outcome
+	Body []byte // the provider's JSON
+}
+
+// Model is an entry of the model list.
+type Model struct {
+	ID      string // as it can be asked for
+	OwnedBy string // provider, or "flotorch" for routes
+	Created int64  // Unix seconds
+}

@@ -1,0 +1,265 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"strata/domain"
+	"strata/gateway/rawjson"
+	"strata/gateway/tokens"
+)
+
+// defaultMaxOutput bounds an answer whose request sets no limit, of a model that
+// no table knows.
+const defaultMaxOutput = 4096
+
+// maxReadMetadata is how many entries of a request's metadata go into the record.
+const maxReadMetadata = 32
+
+// ChatRequest is a chat request in OpenAI's wire format. Only what the gateway
+// acts on is decoded; everything reaches the provider as it was written.
+type ChatRequest struct {
+	Model        string
+	Stream       bool
+	IncludeUsage bool              // stream_options.include_usage
+	User         string            // end user, as the client names it
+	Metadata     map[string]string // texts as they are, other values as JSON
+
+	object    rawjson.Object
+	maxOutput int64 // per choice; 0 = not set
+	choices   int64
+}
+
+// ParseChat reads and checks a request body, which it keeps. Errors:
+// domain.CodeInvalidRequest when it is no JSON object, domain.CodeValidation
+// naming every faulty field.
+func ParseChat(body []byte) (*ChatRequest, error) {
+	object, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &ChatRequest{object: object, choices: 1}
+	f := fieldReader{object: object}
+	r.Model = f.text("model", true)
+	f.messages()
+	r.Stream = f.boolean("stream")
+	r.User = f.text("user", false)
+	for _, field := range []string{"max_tokens", "max_completion_tokens"} {
+		r.maxOutput = max(r.maxOutput, f.integer(field, 1, math.MaxInt32))
+	}
+	if n := f.integer("n", 1, 128); n > 0 {
+		r.choices = n
+	}
+	f.number("temperature", 0, 2)
+	f.number("top_p", 0, 1)
+	f.number("presence_penalty", -2, 2)
+	f.number("frequency_penalty", -2, 2)
+	f.objectField("response_format")
+	if options := f.objectField("stream_options"); options != nil {
+		rawjson.Fields(options, func(key, value []byte) {
+			if string(key) == "include_usage" {
+				r.IncludeUsage = string(value) == "true"
+			}
+		})
+	}
+	r.Metadata = f.metadata()
+	return r, f.faults.Err()
+}
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    string `json:"role"` // system, user, assistant
+	Content string `json:"content"`
+}
+
+// ChatParams is a chat request made inside Strata.
+type ChatParams struct {
+	Model       string    `json:"model"`
+	Messages    []Message `json:"messages"`
+	Temperature *float64  `json:"temperature,omitempty"`
+	MaxTokens   int       `json:"max_tokens,omitempty"`
+	Stop        []string  `json:"stop,omitempty"`
+	User        string    `json:"user,omitempty"`
+}
+
+// NewChat makes a request; it is checked like one that came from outside.
+func NewChat(p ChatParams) (*ChatRequest, error) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode chat request: %w", err)
+	}
+	return ParseChat(body)
+}
+
+// bound returns the most tokens a candidate can read and write for this request.
+func (r *ChatRequest) bound(c *candidate) (input, output int64) {
+	input = tokens.Bound(r.object.Raw(), r.object.Get("messages"))
+	if c.price.ContextWindow > 0 {
+		input = min(input, c.price.ContextWindow)
+	}
+	return input, r.outputBound(c) * r.choices
+}
+
+// outputBound is the most tokens of one choice.
+func (r *ChatRequest) outputBound(c *candidate) int64 {
+	switch {
+	case r.maxOutput > 0:
+		return r.maxOutput
+	case c.price.MaxOutputTokens > 0:
+		return c.price.MaxOutputTokens
+	}
+	return defaultMaxOutput
+}
+
+// bodyFor writes the request for a candidate. bounded makes the provider keep to
+// the bound the budget was asked for, when the client set no limit itself.
+func (r *ChatRequest) bodyFor(c *candidate, stream, bounded bool) []byte {
+	edits := make([]rawjson.Edit, 0, 4)
+	edits = append(edits, rawjson.Edit{Key: "model", Value: rawjson.Quote(c.model)})
+	if stream {
+		edits = append(edits, rawjson.Edit{Key: "stream", Value: []byte("true")})
+		if !c.config.NoStreamUsage {
+			edits = append(edits, rawjson.Edit{Key: "stream_options", Value: r.streamOptions()})
+		} else {
+			edits = append(edits, rawjson.Edit{Key: "stream_options"})
+		}
+	} else {
+		edits = append(edits, rawjson.Edit{Key: "stream"}, rawjson.Edit{Key: "stream_options"})
+	}
+	if bounded && r.maxOutput == 0 {
+		edits = append(edits, rawjson.Edit{Key: c.limitWith, Value: strconv.AppendInt(nil, r.outputBound(c), 10)})
+	}
+	return r.object.With(edits...)
+}
+
+// streamOptions asks for usage beside whatever the client asked for.
+func (r *ChatRequest) streamOptions() []byte {
+	given := r.object.Get("stream_options")
+	if given == nil {
+		return []byte(`{"include_usage":true}`)
+	}
+	options, err := rawjson.Parse(given)
+	if err != nil { // a duplicate key inside: ours alone is the safe reading
+		return []byte(`{"include_usage":true}`)
+	}
+	return options.With(rawjson.Edit{Key: "include_usage", Value: []byte("true")})
+}
+
+// estimateInput is the probable number of input tokens, for providers that do
+// not say.
+func (r *ChatRequest) estimateInput() int64 {
+	return tokens.EstimateChat(r.object.Get("messages"), r.object.Get("tools"))
+}
+
+// maxInputs is the most inputs of one embedding request, as at OpenAI.
+const maxInputs = 2048
+
+// EmbedRequest is an embedding request in OpenAI's wire format.
+type EmbedRequest struct {
+	Model    string
+	User     string
+	Metadata map[string]string
+
+	object   rawjson.Object
+	maxInput int64 // bound of the input tokens
+	estimate int64
+}
+
+// ParseEmbed reads and checks a request body, which it keeps. Errors as ParseChat.
+func ParseEmbed(body []byte) (*EmbedRequest, error) {
+	object, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &EmbedRequest{object: object}
+	f := fieldReader{object: object}
+	r.Model = f.text("model", true)
+	r.User = f.text("user", false)
+	f.integer("dimensions", 1, math.MaxInt32)
+	if format := f.text("encoding_format", false); format != "" && format != "float" && format != "base64" {
+		f.faults.Add(true, "encoding_format", "must be float or base64")
+	}
+	r.readInput(&f)
+	r.Metadata = f.metadata()
+	return r, f.faults.Err()
+}
+
+// NewEmbed makes a request to embed texts.
+func NewEmbed(model string, texts []string, dimensions int) (*EmbedRequest, error) {
+	body, err := json.Marshal(struct {
+		Model      string   `json:"model"`
+		Input      []string `json:"input"`
+		Dimensions int      `json:"dimensions,omitempty"`
+	}{model, texts, dimensions})
+	if err != nil {
+		return nil, fmt.Errorf("encode embedding request: %w", err)
+	}
+	return ParseEmbed(body)
+}
+
+// readInput checks the input (a text, texts, token ids, or lists of token ids)
+// and counts it.
+func (r *EmbedRequest) readInput(f *fieldReader) {
+	input := f.object.Get("input")
+	if input == nil {
+		f.faults.Add(true, "input", "is required")
+		return
+	}
+	sound, inputs := true, 0
+	// one adds an element; nested says whether a list of ids may come here.
+	var one func(value []byte, nested bool)
+	one = func(value []byte, nested bool) {
+		inputs++
+		switch value[0] {
+		case '"':
+			s, _ := rawjson.String(value)
+			sound = sound && s != ""
+			r.maxInput += int64(len(value)) + 4
+			r.estimate += tokens.Estimate(s)
+		case '[':
+			ids := 0
+			rawjson.Elements(value, func(id []byte) {
+				_, err := strconv.ParseUint(string(id), 10, 32)
+				sound = sound && err == nil
+				ids++
+			})
+			sound = sound && nested && ids > 0
+			r.maxInput += int64(ids)
+			r.estimate += int64(ids)
+		default:
+			_, err := strconv.ParseUint(string(value), 10, 32)
+			sound = sound && err == nil && nested
+			r.maxInput++
+			r.estimate++
+			inputs = 1 // ids side by side are one input
+		}
+	}
+	if input[0] == '[' {
+		rawjson.Elements(input, func(e []byte) { one(e, true) })
+	} else {
+		one(input, false)
+	}
+	f.faults.Add(!sound || inputs == 0, "input", "must be a text, an array of texts or arrays of token ids, none of them empty")
+	f.faults.Add(inputs > maxInputs, "input", "must hold at most %d inputs", maxInputs)
+}
+
+func (r *EmbedRequest) bodyFor(c *candidate) []byte {
+	return r.object.With(rawjson.Edit{Key: "model", Value: rawjson.Quote(c.model)})
+}
+
+func parseObject(body []byte) (rawjson.Object, error) {
+	object, err := rawjson.Parse(body)
+	if duplicate, ok := errors.AsType[*rawjson.DuplicateKey](err); ok {
+		return object, domain.Errorf(domain.CodeInvalidRequest, "%s", duplicate.Error()).With(ParamField, duplicate.Key)
+	}
+	if errors.Is(err, rawjson.ErrNotObject) {
+		return object, domain.Errorf(domain.CodeInvalidRequest, "the request body must be a JSON object")
+	}
+	if err != nil {
+		return object, domain.Errorf(domain.CodeInvalidRequest, "the request body is not valid JSON").Because(err)
+	}
+	return object, nil
+}

@@ -1,0 +1,106 @@
+import { clsx } from 'clsx'
+import { BookOpen, LayoutDashboard, MessageSquare, Radio, Rocket, ScrollText, Wallet } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { useSigned } from '@/lib/api/context'
+import { Link, useRoute } from '@/lib/router'
+import { Logo } from '@/ui/logo'
+import { HealthBanner } from './health-banner'
+import { SettingsMenu } from './settings-menu'
+
+const pages = [
+  { to: '', label: 'Overview', icon: LayoutDashboard },
+  { to: 'logs', label: 'Inference log', short: 'Log', icon: ScrollText },
+  { to: 'events', label: 'Live events', short: 'Events', icon: Radio },
+  { to: 'chat', label: 'Chat', icon: MessageSquare },
+  { to: 'budgets', label: 'Budgets', icon: Wallet },
+]
+
+export const docsHref = '../api/v1/docs'
+
+/** The frame around every signed-in page: a sidebar, or on small screens a bar above and tabs below. */
+export function Shell({ children }: { children: ReactNode }) {
+  const { page } = useRoute()
+  return (
+    <div className="min-h-dvh lg:grid lg:grid-cols-[14.5rem_minmax(0,1fr)]">
+      <a
+        href="#main"
+        className="fixed top-2 left-2 z-50 -translate-y-16 rounded-md bg-accent px-3 py-2 font-medium text-accent-ink focus:translate-y-0"
+      >
+        Skip to content
+      </a>
+      <Sidebar page={page} />
+      <header className="sticky top-0 z-30 flex h-13 items-center justify-between border-b border-line bg-bg/90 px-4 backdrop-blur lg:hidden">
+        <Link to="" className="flex items-center gap-2 font-semibold tracking-tight">
+          <Logo className="size-6" /> Strata
+        </Link>
+        <SettingsMenu compact />
+      </header>
+      <main id="main" tabIndex={-1} className="min-w-0 outline-none">
+        <HealthBanner />
+        <div className="mx-auto max-w-[88rem] px-4 pt-5 pb-24 lg:px-8 lg:pt-7 lg:pb-10">{children}</div>
+      </main>
+      <nav
+        aria-label="Pages"
+        className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden"
+      >
+        {pages.map(({ to, label, short, icon: Icon }) => (
+          <Link
+            key={to}
+            to={to}
+            aria-current={to === page ? 'page' : undefined}
+            className={clsx('flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium', to === page ? 'text-accent' : 'text-ink-3')}
+          >
+            <Icon className="size-5" aria-hidden />
+            {short ?? label}
+          </Link>
+        ))}
+      </nav>
+    </div>
+  )
+}
+
+function Sidebar({ page }: { page: string }) {
+  const { caller } = useSigned()
+  return (
+    <aside className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-sunken lg:flex" aria-label="Navigation">
+      <Link to="" className="flex items-center gap-2.5 px-5 pt-5 pb-4">
+        <Logo className="size-7" />
+        <span className="min-w-0">
+          <span className="block leading-tight font-semibold tracking-tight">Strata</span>
+          <span className="block truncate text-xs text-ink-3">{caller.organization?.name ?? 'Console'}</span>
+        </span>
+      </Link>
+      <nav aria-label="Pages" className="flex-1 space-y-0.5 px-3">
+        {pages.map(({ to, label, icon: Icon }) => (
+          <Link
+            key={to}
+            to={to}
+            aria-current={to === page ? 'page' : undefined}
+            className={clsx(
+              'flex h-9 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]',
+              to === page ? 'bg-surface font-medium text-ink shadow-card ring-1 ring-line dark:bg-raised [&_svg]:text-accent' : 'text-ink-2 hover:bg-hover',
+            )}
+          >
+            <Icon aria-hidden />
+            {label}
+          </Link>
+        ))}
+      </nav>
+      <div className="space-y-0.5 px-3 pb-2">
+        <Link
+          to="quickstart"
+          aria-current={page === 'quickstart' ? 'page' : undefined}
+          className="flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-ink-2 hover:bg-hover [&_svg]:size-[17px]"
+        >
+          <Rocket aria-hidden /> Quickstart
+        </Link>
+        <a href={docsHref} className="flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-ink-2 hover:bg-hover [&_svg]:size-[17px]">
+          <BookOpen aria-hidden /> API reference
+        </a>
+      </div>
+      <div className="border-t border-line p-3">
+        <SettingsMenu />
+      </div>
+    </aside>
+  )
+}

@@ -1,0 +1,109 @@
+# Everything that is done with Strata, by name. `make` lists it.
+#
+# Needed: Go (the version of go.mod), Node.js 20 or newer with npm, and GNU make.
+# Nothing is installed outside this directory.
+
+GO          ?= go
+NPM         ?= npm
+PYTHON      ?= python3
+DATA        ?= data
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -X main.version=$(VERSION)
+NPM_CI      := $(NPM) ci --no-audit --no-fund --loglevel=error
+
+# npm writes this file when it has installed everything, so it is the stamp.
+INSTALLED   := node_modules/.package-lock.json
+WEB_SOURCES := $(shell find web/src web/public web/docs web/index.html web/vite.config.ts web/package.json -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- build -------------------------------------------------------------------
+
+.PHONY: build
+build: web binary ## build bin/strata with the console inside
+
+# Go knows by itself what has changed, so this is always asked and mostly quick.
+.PHONY: binary
+binary:
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/strata ./cmd/strata
+
+.PHONY: web
+web: web/dist/index.html ## build the console and the documentation page
+
+web/dist/index.html: web/$(INSTALLED) $(WEB_SOURCES)
+	$(NPM) run --prefix web build
+	@touch $@
+
+.PHONY: engine
+engine: deploy/engine/$(INSTALLED) ## download the embedded ClickHouse engine
+
+%/$(INSTALLED): %/package-lock.json
+	$(NPM_CI) --prefix $*
+	@touch $@
+
+.PHONY: run
+run: engine build ## build everything and start the server (DATA=dir, default ./data)
+	bin/strata serve --data-dir $(DATA)
+
+# --- test --------------------------------------------------------------------
+
+.PHONY: test
+test: test-go test-web ## quick tests: everything that needs no running server
+
+.PHONY: test-go
+test-go: engine
+	$(GO) test ./...
+
+.PHONY: test-web
+test-web: web/$(INSTALLED)
+	$(NPM) run --prefix web test
+
+.PHONY: test-long
+test-long: test race e2e sdk browser crash ## all tests: quick ones, races, real processes, browser
+
+.PHONY: race
+race: engine ## quick tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: e2e
+e2e: engine build ## the real server, every operation from outside
+	$(GO) test -tags e2e -count=1 -timeout 15m ./test/e2e/...
+
+.PHONY: sdk
+sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official OpenAI packages against the real server
+	$(GO) test -tags e2e -count=1 -timeout 15m ./test/sdk/...
+
+.cache/venv/ready: test/sdk/python/requirements.txt
+	$(PYTHON) -m venv .cache/venv
+	.cache/venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: browser
+browser: engine build web/$(INSTALLED) ## the console in a browser against the real server
+	$(GO) test -tags e2e -count=1 -timeout 15m ./test/browser/...
+
+.PHONY: crash
+crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 10)
+	$(GO) test -tags e2e -count=1 -timeout 30m -v ./test/crash/...
+
+# --- quality -----------------------------------------------------------------
+
+.PHONY: lint
+lint: web/$(INSTALLED) ## formatting, vet, staticcheck, types of the console
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; fi
+	$(GO) vet -tags e2e ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./...
+	$(NPM) run --prefix web lint
+
+.PHONY: bench
+bench: engine build ## measure, and print one table
+	$(GO) run ./test/bench
+
+.PHONY: clean
+clean: ## remove what was built; data stays
+	rm -rf bin .cache web/dist/assets web/dist/docs web/dist/index.html

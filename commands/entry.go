@@ -184,7 +184,7 @@ func (e *entry[S]) decideOne(ctx context.Context, o *op[S]) ([]streams.Proposed,
 	}
 	if m := o.req.IfMatch; m != nil && *m != l.Revision {
 		return nil, domain.Errorf(domain.CodeConflict, "%s %q is at revision %d, not %d", e.agg.Noun, e.id, l.Revision, *m).
-			With("revision", int64(l.Revision))
+			With("revision", l.Revision)
 	}
 	now := e.h.Now()
 	facts, err := o.cmd.Decide(o.req.env(now), l.State)

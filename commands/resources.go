@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"strata/domain"
+	"strata/domain/claim"
 )
 
 // Sealer encrypts secrets before they become part of an event.
@@ -203,6 +204,21 @@ func (r *Resources) Load(ctx context.Context, kind domain.AnyKind, p domain.Prin
 		return Document{}, domain.NotFound(kind.Spec().Name, id)
 	}
 	return d, err
+}
+
+// Resolve turns what a path names into an id: ids are taken as they are, a
+// unique name is looked up in its claim. Errors: NOT_FOUND.
+func (r *Resources) Resolve(ctx context.Context, kind domain.AnyKind, p domain.Principal, named string) (string, error) {
+	spec := kind.Spec()
+	if !spec.ByKey || domain.HasPrefix(named, spec.Prefix) {
+		return named, nil
+	}
+	owner, err := Load(ctx, r.h, claim.Aggregate, p, claim.ID(spec.Name, p.Workspace, named),
+		func(l *Loaded[claim.State]) string { return l.State.Owner })
+	if domain.CodeOf(err) == domain.CodeNotFound || err == nil && owner == "" {
+		return "", domain.NotFound(spec.Name, named)
+	}
+	return owner, err
 }
 
 func (r *Resources) claim(ctx context.Context, spec *domain.KindSpec, p domain.Principal, name, owner string) error {

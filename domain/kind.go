@@ -30,6 +30,9 @@ type Kind[S any] struct {
 	Check func(s *S, f *Faults)
 	// Example is a complete resource for the documentation.
 	Example S
+	// Version is an example of the answer about one version, for kinds that
+	// have versions: [VersionBase] and the versioned fields.
+	Version any
 }
 
 // KindSpec is the part of a Kind that does not depend on its type.
@@ -67,6 +70,15 @@ type Base struct {
 	CreatedBy string    `json:"created_by,omitempty" access:"r" doc:"Who created it: a user or key id."`
 }
 
+// VersionBase is what a version of any kind shows beside the versioned fields.
+type VersionBase struct {
+	ID        string    `json:"id" access:"r" doc:"Identifier of the version: resource and number."`
+	Version   int       `json:"version" access:"r" doc:"Its number, from 1." example:"1"`
+	Changelog string    `json:"changelog,omitempty" maxLength:"2000" doc:"What changed and why." example:"Warmer tone"`
+	CreatedAt time.Time `json:"created_at,omitzero" access:"r"`
+	CreatedBy string    `json:"created_by,omitempty" access:"r"`
+}
+
 // AnyKind is a Kind without its type parameter, for the places that go through
 // all kinds: transport, projection, codec.
 type AnyKind interface {
@@ -74,6 +86,7 @@ type AnyKind interface {
 	Type() reflect.Type   // of S, for schemas
 	ExampleDoc() Doc      // Example as a document
 	Validate(d Doc) error // decodes d into S and runs Check
+	VersionType() reflect.Type
 }
 
 // Spec implements AnyKind.
@@ -81,6 +94,9 @@ func (k *Kind[S]) Spec() *KindSpec { return &k.KindSpec }
 
 // Type implements AnyKind.
 func (k *Kind[S]) Type() reflect.Type { return reflect.TypeFor[S]() }
+
+// VersionType implements AnyKind. It is nil for kinds without versions.
+func (k *Kind[S]) VersionType() reflect.Type { return reflect.TypeOf(k.Version) }
 
 // ExampleDoc implements AnyKind.
 func (k *Kind[S]) ExampleDoc() Doc {

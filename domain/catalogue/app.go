@@ -24,7 +24,7 @@ type App struct {
 type AppConfig struct {
 	Model        string
 	Temperature  *float64
-	MaxTokens    *int64
+	MaxTokens    int // 0 = the model's own
 	SystemPrompt string
 }
 
@@ -77,8 +77,7 @@ func ReadAppConfig(config map[string]any, f *domain.Faults) AppConfig {
 	var maxTokens *float64
 	number(&maxTokens, 1, 10_000_000, "maxTokens", "max_tokens")
 	if maxTokens != nil {
-		n := int64(*maxTokens)
-		c.MaxTokens = &n
+		c.MaxTokens = int(*maxTokens)
 	}
 	return c
 }

@@ -32,6 +32,14 @@ type PromptVariable struct {
 	Default  any    `json:"default,omitempty" doc:"Taken when the caller gives no value."`
 }
 
+// PromptVersion is one version of a prompt.
+type PromptVersion struct {
+	domain.VersionBase
+	PromptID  string           `json:"prompt_id" access:"r" doc:"The prompt it belongs to."`
+	Template  string           `json:"template" required:"true" minLength:"1" maxLength:"100000" example:"Hello {{name}}, how can I help?"`
+	Variables []PromptVariable `json:"variables,omitempty" maxItems:"200"`
+}
+
 // Prompts is the kind of [Prompt].
 var Prompts = &domain.Kind[Prompt]{
 	KindSpec: domain.KindSpec{
@@ -55,6 +63,7 @@ var Prompts = &domain.Kind[Prompt]{
 		Name: "Greeting", Description: "Greets a customer by name", Template: "Hello {{name}}, how can I help?",
 		Variables: []PromptVariable{{Name: "name", Type: "string", Required: true}}, Status: "draft",
 	},
+	Version: PromptVersion{},
 }
 
 var (

@@ -1,0 +1,189 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"strata/domain"
+)
+
+// Limits of a chat socket.
+const (
+	maxSocketMessage = 1 << 20
+	writeWait        = 10 * time.Second
+	pongWait         = 60 * time.Second
+)
+
+// incoming is what a client sends over the socket.
+type incoming struct {
+	Type      string         `json:"type"` // message, cancel, ping
+	Message   string         `json:"message"`
+	Model     string         `json:"model"`
+	AppID     string         `json:"appId"`
+	ChatID    string         `json:"chatId"`
+	SessionID string         `json:"sessionId"`
+	Variables map[string]any `json:"variables"`
+}
+
+// socket is one chat connection: one turn at a time, cancellable.
+type socket struct {
+	s    *Service
+	conn *websocket.Conn
+	out  *frames
+	base Turn
+
+	turn   chan struct{} // closed when the running turn is over; nil without one
+	cancel context.CancelFunc
+}
+
+var upgrader = websocket.Upgrader{
+	// The credential travels in the request itself, never in a cookie, so a
+	// foreign page cannot act for somebody.
+	CheckOrigin: func(*http.Request) bool { return true },
+}
+
+func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
+	base := Turn{Request: requestOf(r.Context()), AppID: r.URL.Query().Get("appId"), ChatID: r.URL.Query().Get("chatId")}
+	base.Request.IdempotencyKey = "" // one key cannot stand for many messages
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	defer conn.Close()
+	c := &socket{s: s, conn: conn, base: base}
+	c.out = &frames{send: func(b []byte) error {
+		if err := conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+			return err
+		}
+		return conn.WriteMessage(websocket.TextMessage, b)
+	}}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	c.read(ctx)
+	cancel()
+	c.wait()
+}
+
+// read handles messages until the connection ends.
+func (c *socket) read(ctx context.Context) {
+	c.conn.SetReadLimit(maxSocketMessage)
+	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) }
+	c.conn.SetPongHandler(extend)
+	stop := c.pings(ctx)
+	defer stop()
+	for {
+		if extend("") != nil {
+			return
+		}
+		_, b, err := c.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		var in incoming
+		if err := json.Unmarshal(b, &in); err != nil {
+			in.Type = "malformed"
+		}
+		if c.handle(ctx, in) != nil {
+			return
+		}
+	}
+}
+
+// handle answers one message; an error means that the client is gone.
+func (c *socket) handle(ctx context.Context, in incoming) error {
+	switch in.Type {
+	case "ping":
+		return c.out.write(Frame{Type: "pong"})
+	case "cancel":
+		if c.running() {
+			c.cancel()
+			c.wait()
+		}
+		return nil
+	case "message":
+		if c.running() {
+			return c.out.write(errorFrame(domain.Errorf(domain.CodeConflict, "an answer is still being given; cancel it or wait for its end")))
+		}
+		c.start(ctx, in)
+		return nil
+	case "malformed":
+		return c.out.write(errorFrame(domain.Errorf(domain.CodeInvalidRequest, "the message is not a JSON object")))
+	}
+	return c.out.write(errorFrame(domain.Errorf(domain.CodeInvalidRequest, "type must be message, cancel or ping")))
+}
+
+func (c *socket) running() bool {
+	if c.turn == nil {
+		return false
+	}
+	select {
+	case <-c.turn:
+		c.turn = nil
+		return false
+	default:
+		return true
+	}
+}
+
+func (c *socket) wait() {
+	if c.turn != nil {
+		<-c.turn
+		c.turn = nil
+	}
+}
+
+func (c *socket) start(ctx context.Context, in incoming) {
+	t := c.base
+	t.Message, t.Model, t.Variables, t.SessionUID = in.Message, in.Model, in.Variables, in.SessionID
+	if in.AppID != "" {
+		t.AppID = in.AppID
+	}
+	if in.ChatID != "" {
+		t.ChatID = in.ChatID
+	}
+	ctx, c.cancel = context.WithCancel(ctx)
+	done := make(chan struct{})
+	c.turn = done
+	cancel := c.cancel
+	go func() {
+		defer close(done)
+		defer cancel()
+		turn, err := c.s.Run(ctx, t, c.out)
+		frame := errorFrame(err)
+		switch {
+		case err == nil:
+			frame = endFrame(turn)
+		case ctx.Err() != nil:
+			frame = errorFrame(domain.Errorf(domain.CodeInvalidRequest, "cancelled"))
+		}
+		if c.out.write(frame) != nil {
+			c.conn.Close() // the reader notices
+		}
+	}()
+}
+
+// pings keep the connection alive and find out when the peer is gone.
+func (c *socket) pings(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait)) != nil {
+					return
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}

@@ -1,0 +1,271 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"strata/commands"
+	"strata/domain"
+	"strata/domain/catalogue"
+	"strata/domain/conversation"
+	"strata/gateway"
+	"strata/internal/view"
+)
+
+// DefaultModel answers when neither the app nor the message names a model.
+const DefaultModel = "strata/extract-1"
+
+// Service runs turns.
+type Service struct {
+	Handler        *commands.Handler
+	Resources      *commands.Resources
+	Gateway        *gateway.Gateway
+	Logger         *slog.Logger
+	RecordPayloads bool // keep what was said in the inference log as well
+}
+
+// Turn is one message to a conversation.
+type Turn struct {
+	Request    commands.Request // for whom, with which idempotency key
+	AppID      string           // whose configuration applies
+	ChatID     string           // "" begins a conversation
+	SessionUID string
+	Model      string // "" takes the app's
+	Message    string
+	Variables  map[string]any // for the app's system prompt
+}
+
+// Sink receives a turn as it happens. An error from Token means that the
+// client is gone: the model is told to stop.
+type Sink interface {
+	Start(runID, chatID string) error
+	Token(text string) error
+}
+
+// Run runs a turn to its end. sink may be nil: then the model answers as a
+// whole. Errors before the first token leave nothing with the client; the turn
+// is recorded as failed in any case.
+func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, error) {
+	config, err := s.configure(ctx, &t)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := s.ask(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if asked.repeated {
+		return s.again(asked, sink)
+	}
+	// From here on the turn is on record and must be closed on record, also
+	// when the client goes away.
+	answer, err := s.answer(ctx, t, config, asked, sink)
+	if err != nil {
+		return nil, errors.Join(err, s.fail(context.WithoutCancel(ctx), t, asked, answer, err))
+	}
+	return s.record(context.WithoutCancel(ctx), t, asked, answer)
+}
+
+// configure finds the app's configuration.
+func (s *Service) configure(ctx context.Context, t *Turn) (catalogue.AppConfig, error) {
+	var config catalogue.AppConfig
+	if t.AppID != "" {
+		doc, err := s.Resources.Load(ctx, catalogue.Apps, t.Request.Principal, t.AppID)
+		if err != nil {
+			return config, err
+		}
+		app, err := domain.Decode[catalogue.App](doc.Resource.Doc)
+		if err != nil {
+			return config, err
+		}
+		if app.Status == "archived" {
+			return config, domain.Errorf(domain.CodeConflict, "app %q is archived and takes no messages", t.AppID)
+		}
+		config = catalogue.ReadAppConfig(app.Config, nil)
+	}
+	if t.Model == "" {
+		t.Model = config.Model
+	}
+	if t.Model == "" {
+		t.Model = DefaultModel
+	}
+	return config, nil
+}
+
+// question is a turn that is on record.
+type question struct {
+	chatID, runID string
+	prompt        []conversation.Message
+	repeated      bool
+	open          bool                  // not answered yet
+	earlier       *conversation.Message // the answer, when the question is a repeat
+}
+
+func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
+	cmd := conversation.Ask{Content: t.Message, Variables: variables(t.Variables)}
+	req := t.Request
+	req.ID = t.ChatID
+	if t.ChatID == "" {
+		req.Create = true
+		cmd.Start = &conversation.Start{AppID: t.AppID, Model: t.Model, UserID: t.Request.Principal.UserID, SessionUID: t.SessionUID}
+	}
+	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, func(l *commands.Loaded[conversation.State]) question {
+		return seen(l)
+	})
+	q := out.View
+	q.chatID, q.repeated = out.ID, out.Repeated
+	if err != nil || !q.repeated {
+		return q, err
+	}
+	// The first try's answer is in the state of now, not in that of then.
+	now, err := commands.Load(ctx, s.Handler, conversation.Aggregate, t.Request.Principal, q.chatID,
+		func(l *commands.Loaded[conversation.State]) question { return found(l, q.runID) })
+	q.earlier, q.open = now.earlier, now.open
+	return q, err
+}
+
+// seen picks the turn that was just asked.
+func seen(l *commands.Loaded[conversation.State]) question {
+	if len(l.State.Open) == 0 {
+		return question{}
+	}
+	turn := l.State.Open[len(l.State.Open)-1]
+	return question{runID: turn.RunID, prompt: l.State.Prompt(turn.RunID)}
+}
+
+// found picks what became of a run.
+func found(l *commands.Loaded[conversation.State], runID string) question {
+	var q question
+	_, q.open = l.State.Turn(runID)
+	for _, m := range l.State.Messages {
+		if m.RunID == runID && m.Role == conversation.Assistant && !m.Failed {
+			q.earlier = &m
+		}
+	}
+	return q
+}
+
+// again answers a repeated request with the first answer.
+func (s *Service) again(q question, sink Sink) (*view.ChatTurn, error) {
+	if q.open {
+		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key is still running")
+	}
+	if q.earlier == nil {
+		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key failed; use a new key to try again")
+	}
+	if sink != nil {
+		if err := errors.Join(sink.Start(q.runID, q.chatID), sink.Token(q.earlier.Content)); err != nil {
+			return nil, err
+		}
+	}
+	return &view.ChatTurn{RunID: q.runID, ChatID: q.chatID, MessageID: q.earlier.ID, Response: q.earlier.Content}, nil
+}
+
+// produced is what a model answered, whole or in part.
+type produced struct {
+	text    string
+	outcome gateway.Outcome
+}
+
+func (s *Service) answer(ctx context.Context, t Turn, config catalogue.AppConfig, q question, sink Sink) (produced, error) {
+	req, err := s.modelRequest(t, config, q)
+	if err != nil {
+		return produced{}, err
+	}
+	p := t.Request.Principal
+	call := gateway.Call{Organization: p.Organization, Workspace: p.Workspace, User: p.UserID, APIKey: p.KeyID, App: t.AppID,
+		Session: t.SessionUID, Conversation: q.chatID, RequestID: t.Request.RequestID, CorrelationID: t.Request.CorrelationID,
+		RecordPayload: s.RecordPayloads}
+	if sink == nil {
+		res, err := s.Gateway.Chat(ctx, call, req)
+		if err != nil {
+			return produced{}, err
+		}
+		return produced{res.Text, res.Outcome}, nil
+	}
+	if err := sink.Start(q.runID, q.chatID); err != nil {
+		return produced{}, err
+	}
+	var partial []byte
+	res, err := s.Gateway.ChatStream(ctx, call, req, func(c gateway.Chunk) error {
+		if c.Text == "" {
+			return nil
+		}
+		partial = append(partial, c.Text...)
+		return sink.Token(c.Text)
+	})
+	if err != nil {
+		return produced{text: string(partial)}, err
+	}
+	return produced{res.Text, res.Outcome}, nil
+}
+
+// modelRequest writes the conversation the way models take it.
+func (s *Service) modelRequest(t Turn, config catalogue.AppConfig, q question) (*gateway.ChatRequest, error) {
+	params := gateway.ChatParams{Model: t.Model, Temperature: config.Temperature, MaxTokens: config.MaxTokens}
+	if config.SystemPrompt != "" {
+		text, missing := catalogue.Render(config.SystemPrompt, nil, t.Variables)
+		if len(missing) > 0 {
+			var f domain.Faults
+			for _, name := range missing {
+				f.Add(true, "variables."+name, "is needed by the app's system prompt")
+			}
+			return nil, f.Err()
+		}
+		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: text})
+	}
+	for _, m := range q.prompt {
+		params.Messages = append(params.Messages, gateway.Message{Role: string(m.Role), Content: m.Content})
+	}
+	return gateway.NewChat(params)
+}
+
+// record closes the turn with its answer.
+func (s *Service) record(ctx context.Context, t Turn, q question, a produced) (*view.ChatTurn, error) {
+	usage := conversation.TokenUsage{Prompt: a.outcome.Usage.InputTokens, Completion: a.outcome.Usage.OutputTokens}
+	usage.Total = usage.Prompt + usage.Completion
+	cmd := conversation.Answer{RunID: q.runID, Content: a.text, TokenUsage: usage,
+		FinishReason: a.outcome.FinishReason, Model: a.outcome.Model, Cost: a.outcome.Cost}
+	messageID, err := s.close(ctx, t, q, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &view.ChatTurn{RunID: q.runID, ChatID: q.chatID, MessageID: messageID, Response: a.text,
+		TokenUsage: view.TokenUsage{Prompt: usage.Prompt, Completion: usage.Completion, Total: usage.Total}}, nil
+}
+
+// fail closes the turn with what went wrong and what had been said.
+func (s *Service) fail(ctx context.Context, t Turn, q question, a produced, why error) error {
+	message := "the model could not be asked"
+	if e, ok := errors.AsType[*domain.Error](why); ok {
+		message = e.Message
+	} else if errors.Is(why, context.Canceled) {
+		message = "the client went away"
+	}
+	_, err := s.close(ctx, t, q, conversation.FailTurn{RunID: q.runID, Code: domain.CodeOf(why), Message: message, PartialContent: a.text})
+	return err
+}
+
+func (s *Service) close(ctx context.Context, t Turn, q question, cmd domain.Decider[conversation.State]) (messageID string, err error) {
+	req := t.Request
+	req.ID, req.IdempotencyKey, req.Permission, req.IfMatch = q.chatID, "", "", nil
+	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, func(l *commands.Loaded[conversation.State]) string {
+		if n := len(l.State.Answers); n > 0 {
+			return l.State.Answers[n-1]
+		}
+		return ""
+	})
+	return out.View, err
+}
+
+func variables(v map[string]any) domain.Doc {
+	if len(v) == 0 {
+		return nil
+	}
+	d, err := domain.DocOf(v)
+	if err != nil { // the values came from JSON
+		return nil
+	}
+	return d
+}

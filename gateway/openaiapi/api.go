@@ -210,13 +210,15 @@ func readHeaders(h http.Header, call *gateway.Call) error {
 		}
 	}
 	faults.Add(len(call.Tags) > maxTags, "Strata-Tags", "holds over %d tags", maxTags)
-	for name, into := range map[string]*string{"Strata-Session": &call.Session, "X-Correlation-Id": &call.CorrelationID} {
+	take := func(name string, into *string) {
 		value := h.Get(name)
 		faults.Add(len(value) > maxHeader, name, "is over %d bytes", maxHeader)
 		if value != "" && *into == "" {
 			*into = value
 		}
 	}
+	take("Strata-Session", &call.Session)
+	take("X-Correlation-Id", &call.CorrelationID)
 	return faults.Err()
 }
 

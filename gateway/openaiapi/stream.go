@@ -46,6 +46,8 @@ type streamWriter struct {
 
 func newStreamWriter(w http.ResponseWriter, keepAlive time.Duration) *streamWriter {
 	s := &streamWriter{w: w, control: http.NewResponseController(w), interval: keepAlive}
+	s.mu.Lock() // beat may not run before it can see the timer
+	defer s.mu.Unlock()
 	s.timer = time.AfterFunc(keepAlive, s.beat)
 	return s
 }
@@ -108,10 +110,15 @@ func (s *streamWriter) begun() bool {
 	return s.started
 }
 
-// stop ends the comments; after it nothing is written by the timer any more.
+// stop ends the comments; after it nothing is written by the timer any more. The
+// deadline of the last frame must not outlive it: the connection serves the
+// client's next request too.
 func (s *streamWriter) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.started && !s.stopped {
+		_ = s.control.SetWriteDeadline(time.Time{}) // a writer without deadlines needs no reset
+	}
 	s.stopped = true
 	s.timer.Stop()
 }

@@ -1,0 +1,318 @@
+package httpx
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"strata/domain"
+	"strata/internal/ratelimit"
+)
+
+// exchange is one request being answered. It is the ResponseWriter that raw
+// handlers get, and what the context carries for [From].
+type exchange struct {
+	Request
+	w         http.ResponseWriter
+	r         *http.Request
+	ctx       context.Context
+	table     *table
+	op        *operation
+	params    []string // values of the path's parameters
+	query     url.Values
+	limitUsed int // page size of a list
+	span      trace.Span
+	start     time.Time
+
+	status   int
+	bytes    int64
+	wrote    bool
+	hijacked bool
+	err      error
+}
+
+// ServeHTTP implements http.Handler.
+func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, table: t, start: t.opts.Now()}
+	x.ctx = &requestContext{r.Context(), x}
+	x.ID = requestID(r.Header.Get(HeaderRequestID))
+	x.CorrelationID = x.ID
+	if id := r.Header.Get(HeaderCorrelationID); id != "" {
+		x.CorrelationID = requestID(id)
+	}
+	w.Header()[HeaderRequestID] = []string{x.ID}
+
+	m := t.mountOf(r.URL.Path)
+	if m == nil {
+		x.Mount = V1
+		defer x.finish()
+		t.serveExtra(x)
+		return
+	}
+	x.Mount = m.mount
+	var allowed []string
+	x.op, x.params, allowed = m.match(r)
+	if x.op != nil {
+		x.Mount, x.Operation = x.op.Mount, x.op.ID
+	}
+	defer x.finish()
+	t.meters.begin()
+	t.tracer.begin(x)
+	if t.cors.apply(x, m) {
+		return
+	}
+	switch {
+	case x.op != nil:
+		if err := x.serve(); err != nil {
+			x.fail(err)
+		}
+	default:
+		x.fail(x.missed(allowed))
+	}
+}
+
+// missed is the error for a request without an operation; allowed are the
+// methods that its path has.
+func (x *exchange) missed(allowed []string) error {
+	if err := x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous); err != nil {
+		return err
+	}
+	if len(allowed) == 0 {
+		return domain.Errorf(domain.CodeNotFound, "there is nothing at %s", x.r.URL.Path)
+	}
+	methods := strings.Join(allowed, ", ")
+	x.Header().Set("Allow", methods)
+	return domain.Errorf(domain.CodeMethodNotAllowed, "%s is not allowed here, only %s", x.r.Method, methods)
+}
+
+// serveExtra answers what lies outside of the mounts.
+func (t *table) serveExtra(x *exchange) {
+	t.meters.begin()
+	for _, e := range t.extra {
+		rest, ok := strings.CutPrefix(x.r.URL.Path, e.prefix)
+		if ok && (rest == "" || rest[0] == '/') {
+			e.handler.ServeHTTP(x, x.r.WithContext(x.ctx))
+			return
+		}
+	}
+	x.fail(domain.Errorf(domain.CodeNotFound, "there is nothing at %s", x.r.URL.Path))
+}
+
+// serve takes a request through the steps that the operation asks for.
+func (x *exchange) serve() error {
+	if err := x.authenticate(); err != nil {
+		return err
+	}
+	if x.op.raw == nil {
+		return x.op.run(x)
+	}
+	if err := x.op.in.bindRaw(x); err != nil {
+		return err
+	}
+	if err := x.await(); err != nil {
+		return err
+	}
+	ctx := x.ctx
+	if !x.op.Streaming {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.op.Timeout)
+		defer cancel()
+	}
+	r := x.r.WithContext(ctx)
+	for i, name := range x.op.params {
+		r.SetPathValue(name, x.params[i])
+	}
+	if x.op.Streaming {
+		x.op.raw.ServeHTTP(x, r)
+		return nil
+	}
+	return compressing(x, r, x.op.raw)
+}
+
+// authenticate finds the principal, takes its token from the rate limiter and
+// checks the permission. Callers without a valid credential share the bucket of
+// their address.
+func (x *exchange) authenticate() error {
+	if x.op.Public {
+		return x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous)
+	}
+	token := bearer(x.r, x.op.Streaming)
+	err := error(domain.Errorf(domain.CodeUnauthorized, "a valid bearer token is required"))
+	if token != "" && x.table.opts.Auth != nil {
+		x.Principal, err = x.table.opts.Auth.Authenticate(x.ctx, token)
+	}
+	if err != nil {
+		if refused := x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous); refused != nil {
+			return refused
+		}
+		return err
+	}
+	p := &x.Principal
+	if err := x.limit(cmp.Or(p.KeyID, p.Actor), p.Workspace, p.Tier); err != nil {
+		return err
+	}
+	if x.op.Permission != "" && !p.Can(x.op.Permission) {
+		return domain.Errorf(domain.CodeForbidden, "the permission %q is missing", x.op.Permission)
+	}
+	return nil
+}
+
+// limit takes a token and sets the X-RateLimit headers; without a token left
+// it returns the error to answer with.
+func (x *exchange) limit(key, workspace, tier string) error {
+	if x.table.opts.Limiter == nil {
+		return nil
+	}
+	d := x.table.opts.Limiter.Take(key, workspace, tier)
+	h := x.w.Header()
+	h["X-Ratelimit-Limit"] = []string{strconv.Itoa(d.Limit)}
+	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
+	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(d.Reset.Unix(), 10)}
+	if !d.OK {
+		return domain.Errorf(domain.CodeRateLimited, "too many requests").With("retry_after", max(d.RetryAfter, time.Second))
+	}
+	return nil
+}
+
+// await holds a read back until the projection has reached the position that
+// the client asked for; when it does not in time, the answer tells the lag.
+func (x *exchange) await() error {
+	o := x.table.opts
+	if x.op.Reads == "" || x.MinPosition == 0 || o.Waiter == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, o.WaitFor)
+	defer cancel()
+	lag, err := o.Waiter.Wait(ctx, x.op.Reads, x.MinPosition)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if lag > 0 {
+		x.w.Header().Set(HeaderLag, strconv.FormatUint(lag, 10))
+	}
+	return nil
+}
+
+// finish recovers from panics, logs and counts.
+func (x *exchange) finish() {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler { // net/http's own way to cut a connection
+			x.observe()
+			panic(p)
+		}
+		half := x.wrote && !x.hijacked
+		x.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		if half { // half an answer must not look like a whole one
+			x.observe()
+			panic(http.ErrAbortHandler)
+		}
+	}
+	x.observe()
+}
+
+func (x *exchange) observe() {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	elapsed := x.table.opts.Now().Sub(x.start)
+	x.table.meters.end(x, elapsed)
+	x.table.tracer.end(x)
+	level := x.table.opts.AccessLevel
+	if x.status >= http.StatusInternalServerError {
+		level = max(level, slog.LevelError)
+	}
+	log := x.table.opts.Logger
+	if !log.Enabled(x.ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 10)
+	attrs = append(attrs,
+		slog.String("method", x.r.Method), slog.String("path", x.r.URL.Path), slog.Int("status", x.status),
+		slog.Duration("took", elapsed), slog.Int64("bytes", x.bytes), slog.String("request_id", x.ID))
+	if x.Operation != "" {
+		attrs = append(attrs, slog.String("operation", x.Operation))
+	}
+	if x.Principal.Actor != "" {
+		attrs = append(attrs, slog.String("actor", x.Principal.Actor), slog.String("workspace", x.Principal.Workspace))
+	}
+	if x.err != nil {
+		attrs = append(attrs, slog.String("error", x.err.Error()))
+	}
+	log.LogAttrs(x.ctx, level, "request", attrs...)
+}
+
+// queryValues parses the query once.
+func (x *exchange) queryValues() url.Values {
+	if x.query == nil {
+		x.query = x.r.URL.Query()
+	}
+	return x.query
+}
+
+// clientIP is the address a request came from, without the port. A proxy in
+// front has to rewrite the address of the connection: headers can be forged.
+func clientIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Header implements http.ResponseWriter.
+func (x *exchange) Header() http.Header { return x.w.Header() }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if x.wrote {
+		return
+	}
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols { // not for 1xx, which precede the answer
+		x.wrote, x.status = true, status
+	}
+	x.w.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(b []byte) (int, error) {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.w.Write(b)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Flush implements http.Flusher.
+func (x *exchange) Flush() {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	if f, ok := x.w.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Hijack implements http.Hijacker, for websockets.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(x.w).Hijack()
+	if err == nil {
+		x.hijacked, x.status = true, http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.w }

@@ -1,0 +1,41 @@
+package httpx
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+)
+
+// Stream adds an operation that answers as its input asks: with a Reply, as
+// one of [Register], or by writing frames itself, in which case it returns nil.
+// An error it returns before writing anything is answered in the mount's
+// shape; after that it is only logged, so a stream carries its own error frame.
+func Stream[I, O any](r *Router, op Op, h func(w http.ResponseWriter, req *http.Request, in *I) (*Reply[O], error)) {
+	o := r.add(op)
+	o.in = r.planInput(o, reflect.TypeFor[I]())
+	o.out = r.planOutput(o, reflect.TypeFor[O]())
+	o.run = func(x *exchange) error {
+		in := new(I)
+		if err := o.in.bind(x, reflect.ValueOf(in).Elem()); err != nil {
+			return err
+		}
+		if err := x.await(); err != nil {
+			return err
+		}
+		ctx := x.ctx
+		if !o.Streaming {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+			defer cancel()
+		}
+		reply, err := h(x, x.r.WithContext(ctx), in)
+		switch {
+		case err != nil && x.wrote:
+			x.err = err
+			return nil
+		case err != nil || reply == nil:
+			return err
+		}
+		return respond(x, reply)
+	}
+}

@@ -45,6 +45,7 @@ CREATE INDEX strata_parked_stream ON strata_parked (stream, position);
 type file struct {
 	model   Model
 	path    string
+	options sqlite.Options
 	handle  handle
 	saved   domain.Position         // checkpoint in the database
 	reached domain.Position         // saved, or further when the events since did not match
@@ -69,9 +70,9 @@ func (h *handle) QueryRow(ctx context.Context, query string, args ...any) *sql.R
 func fileName(m Model) string { return fmt.Sprintf("%s-v%d.db", m.Name(), m.Version()) }
 
 // openFile opens a model's file, making it when it is not there.
-func openFile(ctx context.Context, path string, m Model) (*file, error) {
-	f := &file{model: m, path: path}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{})
+func openFile(ctx context.Context, path string, o sqlite.Options, m Model) (*file, error) {
+	f := &file{model: m, path: path, options: o}
+	db, err := sqlite.Open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (f *file) reset(ctx context.Context) error {
 	if err := sqlite.Remove(f.path); err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, f.path, sqlite.Options{})
+	db, err := sqlite.Open(ctx, f.path, f.options)
 	if err != nil {
 		return err
 	}

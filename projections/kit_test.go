@@ -128,7 +128,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) start(hooks ...func(string, []domain.Event)) {
 	w.Helper()
-	r, err := projections.Open(w.Context(), projections.Config{Dir: w.dir, Store: w.log, Codec: w.codec, Clock: w.clock, BatchSize: 7}, w.model)
+	r, err := projections.Open(w.Context(), projections.Config{Dir: w.dir, Store: w.log, NoSync: true, Codec: w.codec, Clock: w.clock, BatchSize: 7}, w.model)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -19,14 +19,15 @@ type Rebuilt struct {
 }
 
 // Rebuild folds the whole log, as of the call, into a fresh file at path, which
-// must not be in use. An existing file is replaced. It may run beside a Runner:
+// must not be in use. An existing file is replaced. Nothing is synced: the file
+// is to be looked at, not to be kept through a power cut. It may run beside a Runner:
 // to compare, rebuild, wait until the model has reached Rebuilt.Position, and
 // use Compare while nothing is written.
 func Rebuild(ctx context.Context, store streams.Store, codec *streams.Codec, m Model, path string) (done Rebuilt, err error) {
 	if err := sqlite.Remove(path); err != nil {
 		return done, err
 	}
-	f, err := openFile(ctx, path, m)
+	f, err := openFile(ctx, path, sqlite.Options{NoSync: true}, m)
 	if err != nil {
 		return done, err
 	}

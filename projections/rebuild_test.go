@@ -86,7 +86,7 @@ func TestPropertyEveryStreamIsAPrefixOfItself(t *testing.T) {
 					want[s] = append(want[s], fmt.Sprint(n))
 				}
 			}
-			r, err := projections.Open(ctx, projections.Config{Dir: dir, Store: log, Codec: codec, Clock: &impatient{},
+			r, err := projections.Open(ctx, projections.Config{Dir: dir, Store: log, NoSync: true, Codec: codec, Clock: &impatient{},
 				BatchSize: rapid.IntRange(1, 20).Draw(rt, "batch")}, model)
 			if err != nil {
 				rt.Fatal(err)

@@ -39,6 +39,7 @@ type Config struct {
 	Clock     Clock                           // default: SystemClock
 	BatchSize int                             // most events of one transaction; default 2,000
 	Attempts  int                             // tries of a failing event before its stream is parked; default 5
+	NoSync    bool                            // for tests only: see sqlite.Options
 	Backoff   func(attempt int) time.Duration // wait after the attempt-th failure, from 1; default 100 ms, doubling, at most 5 s
 }
 
@@ -115,13 +116,14 @@ func Open(ctx context.Context, cfg Config, models ...Model) (*Runner, error) {
 
 func (r *Runner) openWorker(ctx context.Context, m Model, head domain.Position) (*worker, error) {
 	path := filepath.Join(r.cfg.Dir, fileName(m))
-	f, err := openFile(ctx, path, m)
+	options := sqlite.Options{NoSync: r.cfg.NoSync}
+	f, err := openFile(ctx, path, options, m)
 	if errors.Is(err, sqlite.ErrCorrupt) {
 		r.cfg.Logger.ErrorContext(ctx, "read model file is corrupt, rebuilding it from the log", "model", m.Name(), "file", path, "error", err)
 		if err := sqlite.Remove(path); err != nil {
 			return nil, err
 		}
-		f, err = openFile(ctx, path, m)
+		f, err = openFile(ctx, path, options, m)
 	}
 	if err != nil {
 		return nil, err

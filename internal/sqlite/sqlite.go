@@ -28,6 +28,10 @@ type Options struct {
 	CacheKiB    int // page cache of each connection; default 2,048
 	MmapMiB     int // how much of the file is read through a memory map; default 64
 	BusyTimeout int // ms to wait for a lock held by another process; default 5,000
+
+	// NoSync leaves out every sync: the file may be damaged when the machine
+	// stops. For files that are thrown away, and for tests.
+	NoSync bool
 }
 
 func (o *Options) setDefaults() {
@@ -92,7 +96,11 @@ func dsn(path string, o Options, readOnly bool) string {
 	v := url.Values{}
 	v.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", o.BusyTimeout)) // first: the next ones may wait
 	v.Add("_pragma", "journal_mode(WAL)")
-	v.Add("_pragma", "synchronous(NORMAL)")
+	if o.NoSync {
+		v.Add("_pragma", "synchronous(OFF)")
+	} else {
+		v.Add("_pragma", "synchronous(NORMAL)")
+	}
 	v.Add("_pragma", "temp_store(MEMORY)")
 	v.Add("_pragma", fmt.Sprintf("mmap_size(%d)", o.MmapMiB<<20))
 	v.Add("_pragma", fmt.Sprintf("cache_size(-%d)", o.CacheKiB))

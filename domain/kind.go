@@ -191,6 +191,9 @@ func (d Doc) Changed(patch Doc) Doc {
 func isNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
 
 func equalJSON(a, b json.RawMessage) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
 	var x, y bytes.Buffer
 	if json.Compact(&x, a) != nil || json.Compact(&y, b) != nil {
 		return false

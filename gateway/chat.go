@@ -74,11 +74,10 @@ func (t *transcript) countUsage(req *ChatRequest, c *candidate) (u pricing.Usage
 	}
 	input, output := req.bound(c)
 	written := int64(0)
-	for i := range t.choices {
-		ch := &t.choices[i]
-		written += tokens.Estimate(ch.text.String()) + tokens.Estimate(ch.other.String())
-		for j := range ch.calls {
-			written += tokens.Estimate(ch.calls[j].name.String()) + tokens.Estimate(ch.calls[j].arguments.String())
+	for _, choice := range t.choices {
+		written += tokens.Estimate(choice.text.String()) + tokens.Estimate(choice.other.String())
+		for _, call := range choice.calls {
+			written += tokens.Estimate(call.name.String()) + tokens.Estimate(call.arguments.String())
 		}
 	}
 	return pricing.Usage{InputTokens: min(req.estimateInput(), input), OutputTokens: min(written, output)}, true

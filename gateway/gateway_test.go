@@ -298,9 +298,7 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 	r.up.Always(gatewaytest.Hang())
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		for len(r.up.Requests()) == 0 {
-			time.Sleep(time.Millisecond) // polls the fake provider, which has no signal for it
-		}
+		<-r.up.Arrived()
 		cancel()
 	}()
 	_, err := r.Chat(ctx, caller, chatRequest(t, ask("up/m")))

@@ -76,9 +76,6 @@ type pump struct {
 	sent       bool // the client has been sent something
 }
 
-// sinkError marks an error of the client's side.
-type sinkError struct{ error }
-
 // run passes frames on until the stream ends, breaks or nobody listens.
 func (p *pump) run(ctx context.Context, from upstream.Stream, data []byte) error {
 	for {
@@ -109,7 +106,7 @@ func (p *pump) send(data []byte, text string) error {
 	}
 	p.sent = true
 	if err := p.sink(Chunk{Data: data, Text: text, Model: p.c.id, ID: p.a.rec.ID}); err != nil {
-		return sinkError{fmt.Errorf("the client went away: %w: %w", context.Canceled, err)}
+		return fmt.Errorf("the client went away: %w: %w", context.Canceled, err)
 	}
 	return nil
 }

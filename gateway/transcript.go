@@ -21,7 +21,7 @@ const (
 type transcript struct {
 	id, model string
 	created   []byte // as written
-	choices   []choiceText
+	choices   []*choiceText
 	usage     pricing.Usage
 	hasUsage  bool
 }
@@ -29,7 +29,7 @@ type transcript struct {
 type choiceText struct {
 	text   strings.Builder
 	other  strings.Builder // refusals and reasoning: paid for, but not the answer
-	calls  []toolCall
+	calls  []*toolCall
 	finish string
 }
 
@@ -44,7 +44,7 @@ type frame struct {
 	usageOnly bool   // carries usage and no choices: the frame include_usage asks for
 }
 
-func newTranscript() *transcript { return &transcript{choices: make([]choiceText, 0, 1)} }
+func newTranscript() *transcript { return &transcript{choices: make([]*choiceText, 0, 1)} }
 
 // add takes in a frame, which must be valid JSON.
 func (t *transcript) add(data []byte) (f frame) {
@@ -124,9 +124,9 @@ func (t *transcript) choice(index int) *choiceText {
 		return nil
 	}
 	for len(t.choices) <= index {
-		t.choices = append(t.choices, choiceText{})
+		t.choices = append(t.choices, &choiceText{})
 	}
-	return &t.choices[index]
+	return t.choices[index]
 }
 
 // addCall takes in a tool call or a part of one. Without an index (whole
@@ -153,9 +153,9 @@ func (c *choiceText) addCall(raw []byte) {
 		return
 	}
 	for len(c.calls) <= index {
-		c.calls = append(c.calls, toolCall{})
+		c.calls = append(c.calls, &toolCall{})
 	}
-	call := &c.calls[index]
+	call := c.calls[index]
 	if id != "" {
 		call.id = id
 	}
@@ -218,8 +218,8 @@ func (t *transcript) finishReason() string {
 
 // finished tells whether every choice seen so far has come to its end.
 func (t *transcript) finished() bool {
-	for i := range t.choices {
-		if t.choices[i].finish == "" {
+	for _, c := range t.choices {
+		if c.finish == "" {
 			return false
 		}
 	}
@@ -279,14 +279,12 @@ func (t *transcript) whole(u pricing.Usage) ([]byte, error) {
 		FinishReason *string `json:"finish_reason"`
 	}
 	choices := make([]choice, len(t.choices))
-	for i := range t.choices {
-		c := &t.choices[i]
+	for i, c := range t.choices {
 		choices[i] = choice{Index: i, Message: message{Role: "assistant", Content: c.text.String()}}
 		if c.finish != "" {
 			choices[i].FinishReason = &c.finish
 		}
-		for j := range c.calls {
-			tc := &c.calls[j]
+		for _, tc := range c.calls {
 			choices[i].Message.ToolCalls = append(choices[i].Message.ToolCalls, call{tc.id, tc.kind, function{tc.name.String(), tc.arguments.String()}})
 		}
 	}

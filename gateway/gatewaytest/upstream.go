@@ -30,6 +30,7 @@ type Upstream struct {
 	queue    []Behaviour
 	always   Behaviour
 	requests []*Request
+	arrived  chan struct{} // gets one value per request
 	gone     chan struct{} // gets one value per request whose client left early
 }
 
@@ -37,7 +38,7 @@ type Upstream struct {
 // and stops with the test.
 func NewUpstream(t testing.TB) *Upstream {
 	t.Helper()
-	u := &Upstream{always: Answer("Hello there."), gone: make(chan struct{}, 1024)}
+	u := &Upstream{always: Answer("Hello there."), arrived: make(chan struct{}, 1024), gone: make(chan struct{}, 1024)}
 	server := httptest.NewServer(u)
 	t.Cleanup(server.Close)
 	u.URL = server.URL + "/v1"
@@ -66,7 +67,11 @@ func (u *Upstream) Requests() []*Request {
 	return append([]*Request(nil), u.requests...)
 }
 
-// ClientGone receives a value each time Hang or Endless saw its client leave.
+// Arrived receives a value for every request, up to 1,024 that nobody took.
+func (u *Upstream) Arrived() <-chan struct{} { return u.arrived }
+
+// ClientGone receives a value for every request whose client left before its end,
+// up to 1,024 that nobody took.
 func (u *Upstream) ClientGone() <-chan struct{} { return u.gone }
 
 // ServeHTTP implements http.Handler.
@@ -89,13 +94,21 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		behave, u.queue = u.queue[0], u.queue[1:]
 	}
 	u.mu.Unlock()
+	signal(u.arrived)
 	behave(w, req)
 	if r.Context().Err() != nil {
-		u.gone <- struct{}{}
+		signal(u.gone)
 	}
 }
 
-// Usage is what Answer and StreamOf say a text of n words used: 10 tokens in, a
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// usage is what Answer and Words say a text of n words used: 10 tokens in, a
 // token per word out.
 func usage(words int) string {
 	return fmt.Sprintf(`{"prompt_tokens":10,"completion_tokens":%d,"total_tokens":%d}`, words, 10+words)
@@ -199,6 +212,21 @@ func StallAfter(words ...string) Behaviour {
 	return func(w http.ResponseWriter, r *Request) {
 		begin(w).words(words...)
 		<-r.Context().Done()
+	}
+}
+
+// Between streams a word, waits for a signal, streams another and ends.
+func Between(first string, signal <-chan struct{}, second string) Behaviour {
+	return func(w http.ResponseWriter, r *Request) {
+		s := begin(w)
+		s.words(first)
+		select {
+		case <-signal:
+			s.words(second)
+			s.data(chunk(`{}`, `"stop"`))
+			s.data("[DONE]")
+		case <-r.Context().Done():
+		}
 	}
 }
 

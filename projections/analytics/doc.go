@@ -1,0 +1,32 @@
+// Package analytics derives the inference log and every usage, performance and
+// cost figure from the facts of model calls, in ClickHouse.
+//
+// # Tables
+//
+// inferences holds one immutable row per call; inference_payloads holds what
+// was said, apart, because it lives shorter. Three rollups hold aggregate
+// states: rollup_minute and rollup_hour by everything a dashboard filters on,
+// rollup_user_day by end user. Dashboards read whole hours from rollup_hour,
+// the minutes at the edges from rollup_minute and the rest from the rows, so
+// long ranges are cheap and every range is exact.
+//
+// # Exactly-once rows
+//
+// The log delivers at least once, and the engine can be killed between any two
+// statements, so [Writer] relies on three properties only:
+//
+//   - An INSERT of one block into one partition is atomic: it makes one part.
+//     The writer therefore inserts month by month.
+//   - Within one table and month, rows are inserted in the order of their
+//     position in the log. So the highest position found there is a watermark:
+//     everything up to it is in.
+//   - writer_progress names a position up to which all tables and rollups are
+//     complete. It is written last. After a restart only what lies behind it
+//     is looked at, delivered again, and skipped below the watermarks.
+//
+// Rollups are filled by the writer, not by materialized views: a view's part
+// and the row's part are two commits, and a kill between them would leave the
+// rollup short for ever. Each rollup row carries the highest position it
+// counts, which makes the rollup its own watermark: it is filled from "after
+// what it counts" to "what the rows hold", and doing that twice changes nothing.
+package analytics

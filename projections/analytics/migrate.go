@@ -1,0 +1,150 @@
+package analytics
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"strata/internal/clickhouse"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+const (
+	tableExists  = 57              // ClickHouse's TABLE_ALREADY_EXISTS
+	lockLease    = 2 * time.Minute // a lock older than this was left by a process that died
+	lockInterval = time.Second / 4 // between two tries to take the lock
+)
+
+// migration is one numbered step. Its statements can be run again, so that a
+// step cut short by a crash is simply run anew.
+type migration struct {
+	version    uint32
+	name       string
+	statements []string
+}
+
+// Migrate brings the tables to the newest version. Concurrent callers, also in
+// other processes, wait for each other.
+func Migrate(ctx context.Context, db *clickhouse.DB) error {
+	steps, err := readMigrations(migrationFiles)
+	if err != nil {
+		return err
+	}
+	if !db.Embedded() { // the embedded engine has no other user
+		release, err := lockSchema(ctx, db.Conn())
+		if err != nil {
+			return fmt.Errorf("lock the schema: %w", err)
+		}
+		defer release()
+	}
+	return apply(ctx, db.Conn(), steps)
+}
+
+func apply(ctx context.Context, conn driver.Conn, steps []migration) error {
+	err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations
+		(version UInt32, name String, applied_at DateTime('UTC') DEFAULT now()) ENGINE = MergeTree ORDER BY version`)
+	if err != nil {
+		return fmt.Errorf("create schema_migrations: %w", err)
+	}
+	var current uint32
+	if err := conn.QueryRow(ctx, "SELECT max(version) FROM schema_migrations").Scan(&current); err != nil {
+		return fmt.Errorf("read schema_migrations: %w", err)
+	}
+	for _, step := range steps {
+		if step.version <= current {
+			continue
+		}
+		for _, statement := range step.statements {
+			if err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("migration %s: %w", step.name, err)
+			}
+		}
+		err := conn.Exec(ctx, "INSERT INTO schema_migrations (version, name) SELECT {version:UInt32}, {name:String}",
+			ch.Named("version", step.version), ch.Named("name", step.name))
+		if err != nil {
+			return fmt.Errorf("record migration %s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// lockSchema takes the lock between processes that share a server: creating a
+// table without IF NOT EXISTS succeeds for exactly one of them.
+func lockSchema(ctx context.Context, conn driver.Conn) (release func(), err error) {
+	tick := time.NewTicker(lockInterval)
+	defer tick.Stop()
+	for {
+		err := conn.Exec(ctx, "CREATE TABLE schema_lock (held UInt8) ENGINE = Memory")
+		if err == nil {
+			return func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+				defer cancel()
+				// If this fails the lease frees the lock.
+				_ = conn.Exec(ctx, "DROP TABLE IF EXISTS schema_lock")
+			}, nil
+		}
+		exception, ok := errors.AsType[*proto.Exception](err)
+		if !ok || exception.Code != tableExists {
+			return nil, err
+		}
+		var stale uint64
+		err = conn.QueryRow(ctx, `SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock'
+			AND metadata_modification_time < now() - {lease:UInt32}`, ch.Named("lease", uint32(lockLease.Seconds()))).Scan(&stale)
+		if err != nil {
+			return nil, err
+		}
+		if stale > 0 {
+			if err := conn.Exec(ctx, "DROP TABLE IF EXISTS schema_lock"); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// readMigrations reads NNNN_name.sql files, in order. A statement ends with a
+// semicolon at the end of a line.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]migration, 0, len(names))
+	for i, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		base := strings.TrimSuffix(path.Base(name), ".sql")
+		number, _, _ := strings.Cut(base, "_")
+		version, err := strconv.ParseUint(number, 10, 32)
+		if err != nil || version != uint64(i+1) {
+			return nil, fmt.Errorf("migration %s: want number %d", name, i+1)
+		}
+		step := migration{version: uint32(version), name: base}
+		for statement := range strings.SplitSeq(string(text)+"\n", ";\n") {
+			if statement = strings.TrimSpace(statement); statement != "" {
+				step.statements = append(step.statements, statement)
+			}
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}

@@ -1,0 +1,239 @@
+package analytics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"strata/domain"
+	"strata/domain/inference"
+	"strata/internal/clickhouse"
+)
+
+// maxBatchBytes bounds the payloads of one INSERT. It stays below the size at
+// which ClickHouse would make two parts of one block.
+const maxBatchBytes = 32 << 20
+
+// statementTime bounds one batch. Batches do not end with the caller's
+// context: the engine would go on with an INSERT that nobody waits for, and the
+// next attempt could look at the tables just before that INSERT appears in them.
+const statementTime = time.Minute
+
+// partition is one month of one table: the unit in which inserts are atomic
+// and in the order of positions.
+type partition struct {
+	table string
+	month month
+}
+
+// store writes batches. It remembers what the tables hold and, after any
+// fault, looks again: an INSERT whose answer was lost may have succeeded.
+type store struct {
+	db *clickhouse.DB
+
+	known      bool                 // the fields below are what the tables hold
+	progress   uint64               // everything up to here is complete
+	watermarks map[partition]uint64 // highest position of a partition, if above progress
+	counted    map[partition]uint64 // highest position a partition of a rollup counts
+	pending    map[month]uint64     // months with rows that rollups may lack: their highest position
+}
+
+func newStore(db *clickhouse.DB) *store { return &store{db: db} }
+
+// write brings a batch into all tables and rollups. When it returns nil the
+// batch is complete; on an error any part of it may be in, and the same or
+// another batch beginning at the same item can be written.
+func (s *store) write(ctx context.Context, items []Item) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTime)
+	defer cancel()
+	conn := s.db.Conn()
+	if !s.known {
+		if err := s.look(ctx, conn); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if err != nil {
+			s.known = false
+		}
+	}()
+	for _, chunk := range s.split(items) {
+		if err := s.insert(ctx, conn, chunk); err != nil {
+			return err
+		}
+	}
+	if err := s.rollUp(ctx, conn); err != nil {
+		return err
+	}
+	return s.advance(ctx, conn, uint64(items[len(items)-1].Position))
+}
+
+// readProgress returns the position up to which everything is complete.
+func readProgress(ctx context.Context, conn driver.Conn) (domain.Position, error) {
+	var position uint64
+	err := conn.QueryRow(ctx, "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", Topic)).Scan(&position)
+	if err != nil {
+		return 0, fmt.Errorf("read progress: %w", err)
+	}
+	return domain.Position(position), nil
+}
+
+// look reads from the tables what is beyond the progress.
+func (s *store) look(ctx context.Context, conn driver.Conn) error {
+	progress, err := readProgress(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s.progress = uint64(progress)
+	s.watermarks, s.counted, s.pending = map[partition]uint64{}, map[partition]uint64{}, map[month]uint64{}
+	for _, t := range []struct{ table, time string }{{rowsTable.name, "ts"}, {payloadsTable.name, "recorded_at"}} {
+		err := s.lookAt(ctx, conn, t.table, t.time)
+		if err != nil {
+			return fmt.Errorf("read what %s holds: %w", t.table, err)
+		}
+	}
+	s.known = true
+	return nil
+}
+
+func (s *store) lookAt(ctx context.Context, conn driver.Conn, table, timeColumn string) error {
+	rows, err := conn.Query(ctx, "SELECT toUInt32(toYYYYMM("+timeColumn+")) AS month, max(position) FROM "+table+
+		" WHERE position > {progress:UInt64} GROUP BY month", ch.Named("progress", s.progress))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m uint32
+		var position uint64
+		if err := rows.Scan(&m, &position); err != nil {
+			return err
+		}
+		s.watermarks[partition{table, month(m)}] = position
+		if table == rowsTable.name {
+			s.pending[month(m)] = position
+		}
+	}
+	return rows.Err()
+}
+
+// chunk is what one INSERT carries: rows of one partition.
+type chunk struct {
+	table       table
+	month       month
+	first, last uint64
+	bytes       int
+	rows        [][]any
+}
+
+// split sorts items into chunks, leaving out what the tables hold already.
+// The chunks of one partition are in order of position.
+func (s *store) split(items []Item) []*chunk {
+	var chunks []*chunk
+	open := map[partition]*chunk{}
+	add := func(t table, m month, position uint64, size int, values func() []any) {
+		p := partition{t.name, m}
+		if position <= max(s.progress, s.watermarks[p]) {
+			return
+		}
+		c := open[p]
+		if c == nil || c.bytes+size > maxBatchBytes {
+			c = &chunk{table: t, month: m, first: position}
+			open[p] = c
+			chunks = append(chunks, c)
+		}
+		c.last, c.bytes, c.rows = position, c.bytes+size, append(c.rows, values())
+	}
+	for _, it := range items {
+		switch fact := it.Fact.(type) {
+		case inference.Recorded:
+			ts := sane(fact.StartedAt, it.RecordedAt)
+			add(rowsTable, monthOf(ts), uint64(it.Position), rowSize(fact), func() []any { return rowValues(it, fact, ts) })
+		case inference.PayloadRecorded:
+			at := sane(it.RecordedAt, minTime)
+			size := len(fact.Request) + len(fact.Response)
+			add(payloadsTable, monthOf(at), uint64(it.Position), size, func() []any { return payloadValues(it, fact, at) })
+		default:
+			// An erased payload, or a fact of a later version: it has no row.
+		}
+	}
+	return chunks
+}
+
+// rowSize estimates the bytes of a row; only what can be large is counted.
+func rowSize(r inference.Recorded) int {
+	size := 400 + len(r.Error)
+	for key, value := range r.Metadata {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
+// insert writes one chunk, atomically.
+func (s *store) insert(ctx context.Context, conn driver.Conn, c *chunk) error {
+	columns := make([]ch.ColumnNameAndType, 0, len(c.table.types))
+	for _, t := range c.table.types {
+		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: t.typ})
+	}
+	settings := insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.rows)))
+	ctx = ch.Context(ctx, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(columns))
+	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+c.table.name+" ("+c.table.columns+")")
+	if err != nil {
+		return fmt.Errorf("prepare batch for %s: %w", c.table.name, err)
+	}
+	for _, row := range c.rows {
+		if err := batch.Append(row...); err != nil {
+			return errors.Join(fmt.Errorf("encode row for %s: %w", c.table.name, err), batch.Abort())
+		}
+	}
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("insert into %s: %w", c.table.name, err)
+	}
+	s.watermarks[partition{c.table.name, c.month}] = c.last
+	if c.table.name == rowsTable.name {
+		s.pending[c.month] = c.last
+	}
+	return nil
+}
+
+// insertSettings make an INSERT synchronous, of one block, and known by a
+// token: a server that still works on an attempt we gave up will then drop one
+// of the two.
+func insertSettings(token string) ch.Settings {
+	return ch.Settings{"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": token}
+}
+
+// rollUp brings the rollups of every touched month up to its rows.
+func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
+	months := make([]month, 0, len(s.pending))
+	for m := range s.pending {
+		months = append(months, m)
+	}
+	slices.Sort(months)
+	for _, m := range months {
+		for _, r := range rollups {
+			if err := s.fill(ctx, conn, r, m, s.pending[m]); err != nil {
+				return fmt.Errorf("fill %s of %d: %w", r.name, m, err)
+			}
+		}
+		delete(s.pending, m)
+	}
+	return nil
+}
+
+// advance records that everything up to a position is complete.
+func (s *store) advance(ctx context.Context, conn driver.Conn, position uint64) error {
+	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{"async_insert": 0}))
+	err := conn.Exec(ctx, "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",
+		ch.Named("topic", Topic), ch.Named("position", position))
+	if err != nil {
+		return fmt.Errorf("record progress: %w", err)
+	}
+	s.progress = position
+	return nil
+}

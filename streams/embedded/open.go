@@ -243,7 +243,9 @@ func (l *Log) recallIDs() error {
 // It guards against the one loss that recovery cannot tell from a torn write:
 // damage to the very last group. A log never gets shorter, so an old head file
 // is never wrong.
-func (l *Log) headPath() string { return filepath.Join(l.dir, "head") }
+const headFile = "head"
+
+func (l *Log) headPath() string { return filepath.Join(l.dir, headFile) }
 
 func (l *Log) rememberHead() error {
 	b := binary.LittleEndian.AppendUint64(nil, l.durable.Load())

@@ -22,7 +22,11 @@ type walkEnd struct {
 // not handed out. Its error is one of reading; what is wrong with the
 // records is told by the result.
 func walk(f File, path string, base domain.Position, size int64, emit func(off int64, r *record)) (walkEnd, error) {
-	w := walkEnd{off: segmentHeaderSize, complete: segmentHeaderSize, next: base}
+	return walkFrom(f, path, walkEnd{off: segmentHeaderSize, complete: segmentHeaderSize, next: base}, size, emit)
+}
+
+// walkFrom walks on from the beginning of an append.
+func walkFrom(f File, path string, w walkEnd, size int64, emit func(off int64, r *record)) (walkEnd, error) {
 	src := &source{file: f, path: path, size: size}
 	var pending []record
 	for {

@@ -43,7 +43,7 @@ function useFontReady(): boolean {
 }
 
 /** A chart over time on a canvas, with a legend and a tooltip in HTML. */
-export function TimeChart({ summary, times, interval, series, format, height = 210, className }: Props) {
+export function TimeChart({ summary, times, interval, series, format, height = 232, className }: Props) {
   const [frame, width] = useWidth<HTMLDivElement>()
   const theme = useStore(shownTheme)
   const fontReady = useFontReady()

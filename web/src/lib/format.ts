@@ -43,9 +43,10 @@ export function duration(ms: number): string {
   return seconds ? `${minutes} m ${seconds} s` : `${minutes} m`
 }
 
-/** A ratio as a percentage; small ones keep their digits, so that 0.04 % is not "0 %". */
+/** A ratio as a percentage; small ones keep their digits, so that 0.04% is not "0%". */
 export function percent(ratio: number): string {
   const value = ratio * 100
+  if (value > 0 && value < 0.01) return '<0.01%'
   const digits = value === 0 || value >= 10 ? 0 : value >= 1 ? 1 : 2
   return `${trim(value, digits)}%`
 }

@@ -18,10 +18,11 @@ export function SettingsMenu({ compact = false }: { compact?: boolean }) {
       <Settings className="size-5" />
     </button>
   ) : (
-    <button type="button" aria-label={`Settings of ${name}`} className="flex w-full items-center gap-2.5 rounded-lg p-1.5 text-left hover:bg-hover">
+    <button type="button" className="flex w-full items-center gap-2.5 rounded-lg p-1.5 text-left hover:bg-hover">
       <span aria-hidden className="flex size-8 shrink-0 items-center justify-center rounded-lg bg-accent-soft font-semibold text-accent uppercase">
         {name.charAt(0)}
       </span>
+      <span className="sr-only">Settings: </span>
       <span className="min-w-0 flex-1">
         <span className="block truncate leading-tight font-medium">{name}</span>
         <span className="block truncate text-xs text-ink-3">{caller.workspaceId ?? 'no workspace'}</span>

@@ -15,6 +15,10 @@ const pages = [
   { to: 'budgets', label: 'Budgets', icon: Wallet },
 ]
 
+const navItem = 'flex h-9 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]'
+const navCurrent = 'bg-surface font-medium text-ink shadow-card ring-1 ring-line dark:bg-raised [&_svg]:text-accent'
+const navOther = 'text-ink-2 hover:bg-hover'
+
 export const docsHref = '../api/v1/docs'
 
 /** The frame around every signed-in page: a sidebar, or on small screens a bar above and tabs below. */
@@ -76,10 +80,7 @@ function Sidebar({ page }: { page: string }) {
             key={to}
             to={to}
             aria-current={to === page ? 'page' : undefined}
-            className={clsx(
-              'flex h-9 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]',
-              to === page ? 'bg-surface font-medium text-ink shadow-card ring-1 ring-line dark:bg-raised [&_svg]:text-accent' : 'text-ink-2 hover:bg-hover',
-            )}
+            className={clsx(navItem, to === page ? navCurrent : navOther)}
           >
             <Icon aria-hidden />
             {label}
@@ -90,11 +91,11 @@ function Sidebar({ page }: { page: string }) {
         <Link
           to="quickstart"
           aria-current={page === 'quickstart' ? 'page' : undefined}
-          className="flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-ink-2 hover:bg-hover [&_svg]:size-[17px]"
+          className={clsx(navItem, page === 'quickstart' ? navCurrent : navOther)}
         >
           <Rocket aria-hidden /> Quickstart
         </Link>
-        <a href={docsHref} className="flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-ink-2 hover:bg-hover [&_svg]:size-[17px]">
+        <a href={docsHref} className={clsx(navItem, navOther)}>
           <BookOpen aria-hidden /> API reference
         </a>
       </div>

@@ -59,7 +59,7 @@ export function Panel({ title, aside, children, className }: { title?: string; a
 /** How much of a limit is used. Over the limit the bar is full and red, and the text says by how much. */
 export function Progress({ value, label }: { value: number; label: string }) {
   const share = Math.max(0, Math.min(1, value))
-  const colour = value >= 1 ? 'bg-bad' : value >= 0.8 ? 'bg-warn' : 'bg-accent'
+  const colour = value >= 1 ? 'bg-bad' : value >= 0.8 ? 'bg-(--chart-3)' : 'bg-accent'
   return (
     <div
       role="progressbar"

@@ -52,10 +52,10 @@ export function EventList({ events, onOpen }: Props) {
                 className={`flex size-full items-center gap-3 px-4 text-left -outline-offset-2 hover:bg-hover/60 ${event.sequence > drawnAt ? 'animate-[arrive_1.6s_ease-out]' : ''}`}
               >
                 <span aria-hidden className="h-5 w-1 shrink-0 rounded-full" style={{ background: colourOf(event.type) }} />
-                <span className="tabular hidden w-20 shrink-0 font-mono text-[13px] text-ink-3 sm:block">{clock(event.time)}</span>
+                <span className="tabular w-16 shrink-0 font-mono text-[13px] text-ink-3 sm:w-20">{clock(event.time)}</span>
                 <span className="min-w-0 shrink truncate font-mono text-[13px] font-medium sm:shrink-0">{event.type}</span>
                 <span className="hidden min-w-0 flex-1 truncate font-mono text-xs text-ink-3 md:block">{preview(event)}</span>
-                <span className="tabular ml-auto shrink-0 font-mono text-xs text-ink-3">#{event.sequence}</span>
+                <span className="tabular ml-auto hidden shrink-0 sm:block font-mono text-xs text-ink-3">#{event.sequence}</span>
               </button>
             </li>
           )

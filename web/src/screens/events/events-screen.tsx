@@ -126,7 +126,7 @@ function TypeFilter({ known, onAdd }: { known: string[]; onAdd: (type: string) =
     add(text)
   }
   return (
-    <form onSubmit={submit} className="w-full sm:w-72">
+    <form onSubmit={submit} className="w-full sm:w-84">
       <Input
         aria-label="Filter by event type"
         placeholder="Filter by type, e.g. inference.recorded.v1"

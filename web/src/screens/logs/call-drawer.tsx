@@ -76,16 +76,8 @@ function Details({ call }: { call: Call }) {
           {text(call.raw.request_id)}
         </Fact>
         {call.correlationId && (
-          <Fact label="Correlation id" mono copy={call.correlationId}>
+          <Fact label="Correlation id" mono copy={call.correlationId} action={<RelatedCalls correlationId={call.correlationId} />}>
             {call.correlationId}
-            <Button
-              look="ghost"
-              small
-              className="ml-1 font-sans"
-              onClick={() => setQuery({ correlation_id: call.correlationId, call: '' }, { push: true })}
-            >
-              <Link2 /> Related calls
-            </Button>
           </Fact>
         )}
         <Fact label="API key" mono>
@@ -104,6 +96,14 @@ function Details({ call }: { call: Call }) {
         </div>
       </details>
     </div>
+  )
+}
+
+function RelatedCalls({ correlationId }: { correlationId: string }) {
+  return (
+    <Button look="ghost" small className="font-sans" onClick={() => setQuery({ correlation_id: correlationId, call: '' }, { push: true })}>
+      <Link2 /> Related calls
+    </Button>
   )
 }
 
@@ -126,8 +126,16 @@ function Figure({ label, value, exact }: { label: string; value: string; exact?:
   )
 }
 
+interface FactProps {
+  label: string
+  children: ReactNode
+  mono?: boolean
+  copy?: string
+  action?: ReactNode
+}
+
 /** One fact; one that is not known is not shown. */
-function Fact({ label, children, mono, copy }: { label: string; children: ReactNode; mono?: boolean; copy?: string }) {
+function Fact({ label, children, mono, copy, action }: FactProps) {
   if (!children) return null
   return (
     <div className="flex min-h-10 items-center gap-3 py-1">
@@ -135,6 +143,7 @@ function Fact({ label, children, mono, copy }: { label: string; children: ReactN
       <dd className={mono ? 'flex min-w-0 flex-1 flex-wrap items-center font-mono text-[13px] break-all' : 'min-w-0 flex-1 break-words'}>
         {children}
         {copy && <CopyButton text={copy} label={`Copy ${label.toLowerCase()}`} className="size-7" />}
+        {action}
       </dd>
     </div>
   )

@@ -51,7 +51,8 @@ export function CallTable({ calls, selected, onOpen, hasMore, loadingMore, onMor
   }, [hasMore, loadingMore, last, calls.length, onMore])
 
   return (
-    <div className="panel overflow-hidden" role="table" aria-label="Calls" aria-rowcount={hasMore ? -1 : calls.length + 1}>
+    <div className="panel overflow-hidden">
+     <div role="table" aria-label="Calls" aria-rowcount={hasMore ? -1 : calls.length + 1}>
       <div role="rowgroup" className="hidden lg:block">
         <div role="row" className={clsx('grid items-center gap-x-3 border-b border-line bg-sunken px-4 py-2 text-[13px] text-ink-3', columns)}>
           {['Time', 'Status', 'Model', 'Type', 'User'].map((name) => (
@@ -84,6 +85,7 @@ export function CallTable({ calls, selected, onOpen, hasMore, loadingMore, onMor
           )
         })}
       </div>
+     </div>
       <p role="status" className={clsx('px-4 text-center text-[13px] text-ink-3', (loadingMore || !hasMore) && 'border-t border-line py-2.5')}>
         {loadingMore ? 'Loading more…' : hasMore ? '' : `${calls.length.toLocaleString('en-US')} calls, no more in this time`}
       </p>

@@ -1,4 +1,5 @@
-import { X } from 'lucide-react'
+import { clsx } from 'clsx'
+import { ListFilter, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useModels } from '@/lib/api/models'
 import { useSettled } from '@/lib/hooks'
@@ -12,9 +13,15 @@ import { filterKeys } from './use-calls'
 export function FilterBar({ filters }: { filters: Filters }) {
   const models = useModels()
   const known = models.data?.map((m) => m.id) ?? []
+  const active = Object.keys(filters).length
+  const [unfolded, setUnfolded] = useState(false)
   const options = filters.model && !known.includes(filters.model) ? [filters.model, ...known] : known
   return (
     <div role="search" aria-label="Filters" className="grid grid-cols-2 gap-2 sm:grid-cols-3 lg:flex lg:flex-wrap">
+      <Button className="col-span-2 sm:hidden" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+        <ListFilter /> Filters{active > 0 && ` (${active})`}
+      </Button>
+      <div className={clsx('contents', !unfolded && 'max-sm:hidden')}>
       <Select
         aria-label="Model"
         className="col-span-2 sm:col-span-1 lg:w-52"
@@ -39,7 +46,8 @@ export function FilterBar({ filters }: { filters: Filters }) {
       <TextFilter name="user" label="User" value={filters.user ?? ''} />
       <TextFilter name="tag" label="Tag" value={filters.tag ?? ''} />
       <TextFilter name="correlation_id" label="Correlation id" value={filters.correlation_id ?? ''} wide />
-      {Object.keys(filters).length > 0 && (
+      </div>
+      {active > 0 && (
         <Button look="ghost" onClick={() => setQuery(Object.fromEntries(filterKeys.map((key) => [key, ''])))}>
           <X /> Clear
         </Button>

@@ -35,7 +35,7 @@ export function LogsScreen() {
           <Dot tone={live ? 'good' : 'neutral'} pulse={live} />
           Live
         </Button>
-        <IconButton label="Refresh" onClick={() => void log.refetch()}>
+        <IconButton label="Refresh" className="max-sm:hidden" onClick={() => void log.refetch()}>
           <RotateCw className={log.isRefetching ? 'animate-spin' : ''} />
         </IconButton>
       </PageHeader>

@@ -8,7 +8,7 @@ import { setQuery } from '@/lib/router'
 import { Panel } from '@/ui/bits'
 
 const colours = ['--chart-1', '--chart-2', '--chart-3', '--chart-4', '--chart-5', '--chart-6']
-const shownBars = 6
+const shownBars = 5
 
 /** Bars of what each model cost; without any cost, of how often each was called. */
 export function CostByModel({ models, total }: { models: ModelUse[]; total: number }) {

@@ -1,0 +1,116 @@
+/**
+ * What the browser tests share. They run against any Strata: BASE_URL and
+ * API_KEY say which, so the same files test the mock and the real binary.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+export const base = (process.env.BASE_URL ?? 'http://localhost:8000').replace(/\/$/, '')
+export const key = process.env.API_KEY ?? 'mock'
+
+const shots = fileURLToPath(new URL('./shots/', import.meta.url))
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: flags })
+}
+
+/** Calls the API from outside the browser; the answer's data, or the plain object. */
+export async function api(method, path, body) {
+  const response = await fetch(base + path, {
+    method,
+    headers: { Authorization: `Bearer ${key}`, ...(body && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  const answer = await response.json()
+  assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(answer)}`)
+  return answer.success === true ? answer.data : answer
+}
+
+/** Some model that can hold a conversation. */
+export async function chatModel() {
+  const { data } = await api('GET', '/openai/v1/models')
+  const model = data.find((m) => m.id.startsWith('strata/') && !m.id.includes('embed')) ?? data.find((m) => !m.id.includes('embed'))
+  assert.ok(model, 'the server lists no model that can chat')
+  return model.id
+}
+
+/** One recorded call; more fields of the request may be given. */
+export async function makeCall(more = {}) {
+  const model = more.model ?? (await chatModel())
+  return api('POST', '/openai/v1/chat/completions', {
+    model,
+    messages: [{ role: 'user', content: 'The shop opens at nine. When does the shop open?' }],
+    ...more,
+  })
+}
+
+/**
+ * Runs a test in a fresh page. It fails on any request to another host, on any
+ * uncaught error, and on any violation of the content security policy.
+ */
+export async function withPage(browser, options, run) {
+  const { theme = 'light', width = 1360, height = 900, signedIn = true } = options
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion: 'reduce',
+    locale: 'en-US',
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
+  const faults = []
+  const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
+  page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`))
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) faults.push(message.text())
+  })
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(base) && !/^(data|blob|about):/.test(url)) faults.push(`external request: ${url}`)
+  })
+  if (signedIn) await context.addInitScript((value) => sessionStorage.setItem('strata.key', value), key)
+  try {
+    await run(page, context)
+    assert.deepEqual(faults, [])
+  } finally {
+    await context.close()
+  }
+}
+
+export const open = (page, path = '') => page.goto(`${base}/console/${path}`)
+
+/** Accessibility by axe; every violation is named with its elements. */
+export async function checkAxe(page, what) {
+  // Through the debugger's door: the page's own policy allows no inline script.
+  await page.evaluate(axeSource)
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  )
+  const found = violations.map((v) => `${v.id}: ${v.help}\n    ${v.nodes.map((n) => `${n.target} ${n.failureSummary?.split('\n')[1]?.trim() ?? ''}`).slice(0, 5).join('\n    ')}`)
+  assert.deepEqual(found, [], `axe on ${what}`)
+}
+
+/** No page may scroll sideways. */
+export async function checkWidth(page, what) {
+  const { content, view } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, view: innerWidth }))
+  assert.ok(content <= view, `${what} is ${content} px wide in a window of ${view}`)
+}
+
+export async function shot(page, name) {
+  mkdirSync(shots, { recursive: true })
+  await page.screenshot({ path: `${shots}${name}.png` })
+}

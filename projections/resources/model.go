@@ -166,7 +166,7 @@ func (m *Model) load(ctx context.Context, tx projections.Tx, e *domain.Event) (*
 	if e.Revision == 0 {
 		return s, nil
 	}
-	var doc string
+	var doc []byte
 	var created, updated int64
 	err := tx.QueryRow(ctx, `SELECT workspace, organization, created_at, updated_at, created_by, updated_by, revision, version, position, doc
 		FROM resources WHERE kind = ? AND id = ?`, k.spec.Name, s.res.ID).
@@ -179,8 +179,8 @@ func (m *Model) load(ctx context.Context, tx projections.Tx, e *domain.Event) (*
 	}
 	s.stored, s.res.Exists = true, true
 	s.res.CreatedAt, s.res.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
-	if err := json.Unmarshal([]byte(doc), &s.res.Doc); err != nil {
-		return nil, fmt.Errorf("stored document of %s: %w", e.Stream, err)
+	if s.res.Doc, err = splitDoc(doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Stream, err)
 	}
 	return s, nil
 }
@@ -214,21 +214,17 @@ func (s *state) write(ctx context.Context, tx projections.Tx) error {
 	if r.Deleted {
 		return s.remove(ctx, tx)
 	}
-	doc, err := json.Marshal(r.Doc)
-	if err != nil {
-		return err
-	}
 	statement := insertRow
 	if s.stored {
 		statement = updateRow
 	}
 	key := ""
 	if spec.Key != "" {
-		key = r.Doc.String(spec.Key)
+		key = textOf(r.Doc, spec.Key)
 	}
-	_, err = tx.Exec(ctx, statement, s.workspace, s.organization, key, r.Doc.String("name"), r.Doc.String("status"),
+	_, err := tx.Exec(ctx, statement, s.workspace, s.organization, key, textOf(r.Doc, "name"), textOf(r.Doc, "status"),
 		r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), r.CreatedBy, r.UpdatedBy,
-		int64(s.revision), r.Version, int64(s.position), scope(spec.Name, s.workspace), searchText(spec, r.Doc), string(doc),
+		int64(s.revision), r.Version, int64(s.position), scope(spec.Name, s.workspace), searchText(spec, r.Doc), string(appendDoc(nil, r.Doc)),
 		spec.Name, r.ID)
 	if err != nil {
 		return err
@@ -242,12 +238,8 @@ func (s *state) write(ctx context.Context, tx projections.Tx) error {
 }
 
 func (s *state) writeVersion(ctx context.Context, tx projections.Tx, v domain.Version) error {
-	doc, err := json.Marshal(v.Doc)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "INSERT INTO resource_versions (kind, id, number, doc, changelog, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		s.kind.spec.Name, s.res.ID, v.Number, string(doc), v.Changelog, v.At.UnixMicro(), v.By)
+	_, err := tx.Exec(ctx, "INSERT INTO resource_versions (kind, id, number, doc, changelog, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		s.kind.spec.Name, s.res.ID, v.Number, string(appendDoc(nil, v.Doc)), v.Changelog, v.At.UnixMicro(), v.By)
 	return err
 }
 
@@ -270,7 +262,7 @@ func (s *state) remove(ctx context.Context, tx projections.Tx) error {
 func searchText(spec *domain.KindSpec, d domain.Doc) string {
 	var b strings.Builder
 	for _, field := range spec.Search {
-		text := d.String(field)
+		text := textOf(d, field)
 		if text == "" {
 			text = listText(d[field])
 		}

@@ -25,7 +25,8 @@ import (
 // Options tune a database. The zero value is good.
 type Options struct {
 	Readers     int // read-only connections; default 4
-	CacheKiB    int // page cache of each connection; default 2,048
+	CacheKiB    int // most memory of a reader's page cache; default 2,048
+	WriteKiB    int // most memory of the writer's page cache; default 16,384
 	MmapMiB     int // how much of the file is read through a memory map; default 64
 	BusyTimeout int // ms to wait for a lock held by another process; default 5,000
 
@@ -42,6 +43,7 @@ func (o *Options) setDefaults() {
 	}
 	def(&o.Readers, 4)
 	def(&o.CacheKiB, 2048)
+	def(&o.WriteKiB, 16384)
 	def(&o.MmapMiB, 64)
 	def(&o.BusyTimeout, 5000)
 }
@@ -103,9 +105,14 @@ func dsn(path string, o Options, readOnly bool) string {
 	}
 	v.Add("_pragma", "temp_store(MEMORY)")
 	v.Add("_pragma", fmt.Sprintf("mmap_size(%d)", o.MmapMiB<<20))
-	v.Add("_pragma", fmt.Sprintf("cache_size(-%d)", o.CacheKiB))
 	if readOnly {
+		v.Add("_pragma", fmt.Sprintf("cache_size(-%d)", o.CacheKiB))
 		v.Add("_pragma", "query_only(1)")
+	} else {
+		// A batch of a few thousand rows fits in the cache, and the log of
+		// changes (4 KiB pages) is carried over to the file less often.
+		v.Add("_pragma", fmt.Sprintf("cache_size(-%d)", o.WriteKiB))
+		v.Add("_pragma", "wal_autocheckpoint(4000)")
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }

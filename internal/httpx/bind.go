@@ -35,6 +35,8 @@ type paramPlan struct {
 	fallback string
 	schema   *huma.Schema
 	check    checker
+	// constrained tells that the type is not all there is to check.
+	constrained bool
 }
 
 // planInput works out the plan for the input struct in of an operation.
@@ -115,7 +117,20 @@ func planParam(o *operation, f reflect.StructField, at []int) paramPlan {
 		p.schema.Format = "date-time"
 	}
 	p.check = newChecker(p.schema, false)
+	bare := leafRegistry{}.Schema(p.typ, false, "")
+	p.constrained = constraints(p.schema) != constraints(bare)
 	return p
+}
+
+// constraints is a schema without what only describes.
+func constraints(s *huma.Schema) string {
+	c := *s
+	c.Description, c.Examples, c.Default, c.Deprecated = "", nil, nil, false
+	text, err := c.MarshalJSON()
+	if err != nil { // schemas of scalars always have one
+		panic(err)
+	}
+	return string(text)
 }
 
 // spellings lists what a query parameter may be called: in both cases, and
@@ -238,7 +253,7 @@ func (p *paramPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldEr
 		return
 	}
 	before := len(*faults)
-	if p.check.schema != nil && (p.check.first == "" || p.typ.Kind() != reflect.String && p.typ.Kind() != reflect.Bool) {
+	if p.constrained {
 		p.check.value(generic, newVerdict(), func(rest, message string) {
 			*faults = append(*faults, fieldFault(below(p.name, rest), message))
 		})

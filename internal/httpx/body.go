@@ -60,9 +60,9 @@ func (b *bodyPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldErr
 		return domain.Errorf(domain.CodeInvalidRequest, "the body is not valid JSON: %v", err)
 	}
 	out.b = text
-	b.check.check(text, newVerdictFor(b.check), func(rest, message string) {
-		wrong = append(wrong, fieldFault(rest, message))
-	})
+	if !b.check.accepts(text) {
+		b.check.check(text, newVerdict(), func(rest, message string) { wrong = append(wrong, fieldFault(rest, message)) })
+	}
 	if len(wrong) > 0 {
 		for _, f := range wrong {
 			f.Field = cmp.Or(f.Field, "body")
@@ -79,14 +79,6 @@ func (b *bodyPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldErr
 		return unmarshalFault(err, b.shape, camel)
 	}
 	return nil
-}
-
-// newVerdictFor avoids the allocation when there is nothing to judge.
-func newVerdictFor(c checker) *verdict {
-	if c.schema == nil {
-		return nil
-	}
-	return newVerdict()
 }
 
 // readBody reads a JSON body within the operation's limit. A body that

@@ -1,10 +1,12 @@
 package httpx
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -54,32 +56,91 @@ func leafSchema(owner reflect.Type, f jsonField) *huma.Schema {
 }
 
 // checker validates one JSON value against a schema without references. The
-// zero checker accepts everything.
+// zero checker accepts everything. It has quick ways to accept the common
+// cases; whatever they do not accept, huma judges and finds the words for.
 type checker struct {
 	schema *huma.Schema
-	// first are the bytes that a value of the type may begin with, when that is
-	// all there is to check; "" when the value has to be decoded.
-	first string
+	quick  quickCheck
 }
 
+type quickCheck uint8
+
+const (
+	noQuick     quickCheck = iota
+	quickString            // at most a length
+	quickBool
+	quickInteger // at most a range
+	quickNumber
+)
+
+// newChecker returns the checker for a schema; shaped values are visited by
+// the rewriter, which checks their type itself.
 func newChecker(s *huma.Schema, shaped bool) checker {
-	bare := *s
-	bare.Description, bare.Examples, bare.Default = "", nil, nil
-	bare.ReadOnly, bare.WriteOnly, bare.Deprecated, bare.Title = false, false, false, ""
-	constrained := bare.Format != "" || bare.ContentEncoding != "" || bare.Enum != nil || bare.Pattern != "" ||
-		bare.MinLength != nil || bare.MaxLength != nil || bare.MinItems != nil || bare.MaxItems != nil ||
-		bare.MinProperties != nil || bare.MaxProperties != nil || bare.UniqueItems ||
-		bare.OneOf != nil || bare.AnyOf != nil || bare.AllOf != nil || bare.Not != nil
-	switch {
-	case constrained:
-	case bare.Type == "" || shaped: // free-form, or visited by the rewriter
+	counted := s.MinItems != nil || s.MaxItems != nil || s.UniqueItems || s.MinProperties != nil || s.MaxProperties != nil
+	composed := s.OneOf != nil || s.AnyOf != nil || s.AllOf != nil || s.Not != nil
+	if !counted && !composed && s.Enum == nil && (s.Type == "" || shaped) {
 		return checker{}
-	case bare.Type == huma.TypeString:
-		return checker{s, `"`}
-	case bare.Type == huma.TypeBoolean:
-		return checker{s, "tf"}
 	}
-	return checker{s, ""}
+	if composed || s.Enum != nil {
+		return checker{s, noQuick}
+	}
+	switch s.Type {
+	case huma.TypeString:
+		if s.Format == "" && s.ContentEncoding == "" && s.Pattern == "" {
+			return checker{s, quickString}
+		}
+	case huma.TypeBoolean:
+		return checker{s, quickBool}
+	case huma.TypeInteger, huma.TypeNumber:
+		if s.ExclusiveMinimum != nil || s.ExclusiveMaximum != nil || s.MultipleOf != nil {
+			break
+		}
+		if s.Type == huma.TypeInteger {
+			return checker{s, quickInteger}
+		}
+		return checker{s, quickNumber}
+	}
+	return checker{s, noQuick}
+}
+
+// accepts tells whether the value raw certainly satisfies the schema.
+func (c *checker) accepts(raw []byte) bool {
+	if c.schema == nil {
+		return true
+	}
+	switch c.quick {
+	case quickString:
+		if raw[0] != '"' {
+			return false
+		}
+		if c.schema.MinLength == nil && c.schema.MaxLength == nil {
+			return true
+		}
+		n := utf8.RuneCount(raw) - 2 // without the quotes
+		return bytes.IndexByte(raw, '\\') < 0 &&
+			(c.schema.MinLength == nil || n >= *c.schema.MinLength) && (c.schema.MaxLength == nil || n <= *c.schema.MaxLength)
+	case quickBool:
+		return raw[0] == 't' || raw[0] == 'f'
+	case quickInteger:
+		if bytes.ContainsAny(raw, ".eE") {
+			return false
+		}
+		return c.inRange(raw)
+	case quickNumber:
+		return c.inRange(raw)
+	}
+	return false
+}
+
+func (c *checker) inRange(raw []byte) bool {
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return false
+	}
+	if c.schema.Minimum == nil && c.schema.Maximum == nil {
+		return true
+	}
+	n, err := strconv.ParseFloat(string(raw), 64)
+	return err == nil && (c.schema.Minimum == nil || n >= *c.schema.Minimum) && (c.schema.Maximum == nil || n <= *c.schema.Maximum)
 }
 
 // verdict gathers huma's findings; kept between values to save allocations.
@@ -90,18 +151,8 @@ type verdict struct {
 
 func newVerdict() *verdict { return &verdict{path: huma.NewPathBuffer(make([]byte, 0, 64), 0)} }
 
-// check reports the faults of the JSON value raw, with paths below prefix.
-func (c checker) check(raw []byte, v *verdict, report func(below, message string)) {
-	if c.schema == nil || len(raw) == 0 {
-		return
-	}
-	if c.first != "" {
-		for i := range len(c.first) {
-			if raw[0] == c.first[i] {
-				return
-			}
-		}
-	}
+// check reports the faults of the JSON value raw, with paths below it.
+func (c *checker) check(raw []byte, v *verdict, report func(below, message string)) {
 	value, err := decodeAny(raw)
 	if err != nil {
 		report("", "is out of range")
@@ -111,7 +162,7 @@ func (c checker) check(raw []byte, v *verdict, report func(below, message string
 }
 
 // value reports the faults of a decoded value.
-func (c checker) value(value any, v *verdict, report func(below, message string)) {
+func (c *checker) value(value any, v *verdict, report func(below, message string)) {
 	if c.schema == nil {
 		return
 	}

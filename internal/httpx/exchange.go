@@ -148,9 +148,8 @@ func (x *exchange) authenticate() error {
 	if x.op.Public {
 		return x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous)
 	}
-	token := bearer(x.r, x.op.Streaming)
-	err := error(domain.Errorf(domain.CodeUnauthorized, "a valid bearer token is required"))
-	if token != "" && x.table.opts.Auth != nil {
+	var err error = errNoToken
+	if token := bearer(x.r, x.op.Streaming); token != "" && x.table.opts.Auth != nil {
 		x.Principal, err = x.table.opts.Auth.Authenticate(x.ctx, token)
 	}
 	if err != nil {
@@ -169,6 +168,8 @@ func (x *exchange) authenticate() error {
 	return nil
 }
 
+var errNoToken = domain.Errorf(domain.CodeUnauthorized, "a valid bearer token is required")
+
 // limit takes a token and sets the X-RateLimit headers; without a token left
 // it returns the error to answer with.
 func (x *exchange) limit(key, workspace, tier string) error {
@@ -177,9 +178,8 @@ func (x *exchange) limit(key, workspace, tier string) error {
 	}
 	d := x.table.opts.Limiter.Take(key, workspace, tier)
 	h := x.w.Header()
-	h["X-Ratelimit-Limit"] = []string{strconv.Itoa(d.Limit)}
-	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
-	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(d.Reset.Unix(), 10)}
+	values := []string{strconv.Itoa(d.Limit), strconv.Itoa(d.Remaining), strconv.FormatInt(d.Reset.Unix(), 10)}
+	h["X-Ratelimit-Limit"], h["X-Ratelimit-Remaining"], h["X-Ratelimit-Reset"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if !d.OK {
 		return domain.Errorf(domain.CodeRateLimited, "too many requests").With("retry_after", max(d.RetryAfter, time.Second))
 	}

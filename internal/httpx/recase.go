@@ -301,7 +301,7 @@ func (w *rewriter) readField(s *shape, key []byte, seen *ticks, start int) error
 	}
 	w.path = append(w.path, segment{field: f})
 	err := w.read(f.shape)
-	if err == nil {
+	if err == nil && !f.check.accepts(w.out[mark:]) {
 		f.check.check(w.out[mark:], w.verdict, w.faultHere)
 	}
 	w.path = w.path[:len(w.path)-1]

@@ -319,7 +319,7 @@ func (e *entry[S]) fold(ev domain.Event) {
 		l.CreatedAt, l.CreatedBy = ev.Meta.OccurredAt, ev.Meta.Actor
 	}
 	e.agg.Apply(l.State, ev)
-	l.Revision, l.UpdatedAt = ev.Revision, ev.Meta.OccurredAt
+	l.Revision, l.UpdatedAt, l.UpdatedBy = ev.Revision, ev.Meta.OccurredAt, ev.Meta.Actor
 	if ev.Meta.IdempotencyKey != "" {
 		e.keys.add(ev.ID, ev.Revision)
 	}

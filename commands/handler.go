@@ -97,6 +97,7 @@ type Loaded[S any] struct {
 	CreatedAt    time.Time
 	CreatedBy    string
 	UpdatedAt    time.Time
+	UpdatedBy    string
 }
 
 var tracer = otel.Tracer("strata/commands")

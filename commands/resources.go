@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"strings"
 
 	"strata/domain"
@@ -45,21 +44,9 @@ func NewResources(h *Handler, sealer Sealer, kinds []domain.AnyKind) *Resources 
 		spec := k.Spec()
 		r.kinds[spec.Name] = k
 		r.aggs[spec.Name] = domain.KindAggregate(spec)
-		r.secrets[spec.Name] = SecretFields(k.Type())
+		r.secrets[spec.Name] = domain.SecretFields(k.Type())
 	}
 	return r
-}
-
-// SecretFields lists the JSON names of a struct's fields with access:"w".
-func SecretFields(t reflect.Type) []string {
-	var out []string
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("access") == "w" {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 func view(l *Loaded[domain.Resource]) Document {

@@ -33,6 +33,9 @@ type Kind[S any] struct {
 	// Version is an example of the answer about one version, for kinds that
 	// have versions: [VersionBase] and the versioned fields.
 	Version any
+	// Export is an example of GET …/{id}/export, for kinds that have it:
+	// [ExportBase] and the resource under the kind's name.
+	Export any
 }
 
 // KindSpec is the part of a Kind that does not depend on its type.
@@ -49,7 +52,6 @@ type KindSpec struct {
 	Sorts    []string // sortable fields beside created_at, updated_at and Key
 	Versions []string // fields whose change makes a new version; empty = the resource has no versions
 	Clone    bool     // POST …/{id}/clone
-	Export   bool     // GET …/{id}/export
 	Routes   []KindRoute
 }
 
@@ -79,6 +81,13 @@ type VersionBase struct {
 	CreatedBy string    `json:"created_by,omitempty" access:"r"`
 }
 
+// ExportBase is what an export of any kind shows beside the resource.
+type ExportBase struct {
+	Format     string    `json:"format" enum:"json" example:"json"`
+	Version    string    `json:"version" doc:"Of the format." example:"1.0"`
+	ExportedAt time.Time `json:"exported_at"`
+}
+
 // AnyKind is a Kind without its type parameter, for the places that go through
 // all kinds: transport, projection, codec.
 type AnyKind interface {
@@ -87,6 +96,19 @@ type AnyKind interface {
 	ExampleDoc() Doc      // Example as a document
 	Validate(d Doc) error // decodes d into S and runs Check
 	VersionType() reflect.Type
+	ExportType() reflect.Type
+}
+
+// SecretFields lists the JSON names of a struct's fields with access:"w".
+func SecretFields(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("access") == "w" {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Spec implements AnyKind.
@@ -97,6 +119,9 @@ func (k *Kind[S]) Type() reflect.Type { return reflect.TypeFor[S]() }
 
 // VersionType implements AnyKind. It is nil for kinds without versions.
 func (k *Kind[S]) VersionType() reflect.Type { return reflect.TypeOf(k.Version) }
+
+// ExportType implements AnyKind. It is nil for kinds without an export.
+func (k *Kind[S]) ExportType() reflect.Type { return reflect.TypeOf(k.Export) }
 
 // ExampleDoc implements AnyKind.
 func (k *Kind[S]) ExampleDoc() Doc {

@@ -2,15 +2,15 @@ package writeapi
 
 import (
 	"context"
+	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"strata/commands"
 	"strata/domain"
-	"strata/gateway"
+	"strata/gateway/openaiapi"
 	"strata/internal/httpx"
-	"strata/internal/secrets"
+	"strata/writeapi/chat"
 )
 
 // Deps is what the write side works with.
@@ -18,19 +18,12 @@ type Deps struct {
 	Handler   *commands.Handler
 	Resources *commands.Resources
 	Kinds     []domain.AnyKind
-	Gateway   *gateway.Gateway
-	// Settle waits until a read model reflects a position, for writes that
-	// other rooms act on at once (keys, budgets, providers). It gives up by
-	// itself after a short while.
-	Settle func(ctx context.Context, model string, pos domain.Position)
-	Random func([]byte) (int, error) // source of secrets
+	Chat      *chat.Service
+	Models    *openaiapi.API // the gateway's face in OpenAI's wire format
+	// Wait blocks until a read model reflects a position, or ctx ends.
+	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
+	Random io.Reader // source of secrets
 	Logger *slog.Logger
-	// RecordPayloads says whether what is said in chats is kept in the
-	// inference log, beside the conversation itself.
-	RecordPayloads bool
-	// OpenAI is the gateway's face in OpenAI's wire format.
-	OpenAI http.Handler
-	Sealer *secrets.Sealer
 }
 
 // API registers the write side's operations.
@@ -48,9 +41,10 @@ func Register(r *httpx.Router, d Deps) {
 	a.sessions()
 	a.memories()
 	a.budgets()
-	a.keys()
-	a.chat()
-	a.gateway()
+	a.identity()
+	a.feedback()
+	d.Chat.Register(r)
+	a.models()
 }
 
 // request says for whom the command of an operation runs.
@@ -92,8 +86,8 @@ func command[I, S, O any](a *API, op operation[I, S, O]) {
 		if err != nil {
 			return none, err
 		}
-		if op.settle != "" && out.Position > 0 {
-			a.Settle(ctx, op.settle, out.Position)
+		if op.settle != "" {
+			a.settled(ctx, op.settle, out.Position)
 		}
 		return httpx.Reply[O]{Body: out.View, Revision: &out.Revision, Position: out.Position}, nil
 	})
@@ -101,3 +95,17 @@ func command[I, S, O any](a *API, op operation[I, S, O]) {
 
 // settleWithin bounds how long a write waits for the read models it settles.
 const settleWithin = 2 * time.Second
+
+// settled waits until a read model reflects a write that other rooms act on:
+// who creates a key or a budget may rely on it in the next request. The write
+// stands in any case, so giving up is only worth a line in the log.
+func (a *API) settled(ctx context.Context, model string, pos domain.Position) {
+	if pos == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	if lag, err := a.Wait(ctx, model, pos); err != nil || lag > 0 {
+		a.Logger.WarnContext(ctx, "a read model is behind a write that is acted on", "model", model, "lag", lag, "error", err)
+	}
+}

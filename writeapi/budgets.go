@@ -1,7 +1,6 @@
 package writeapi
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"strata/commands"
@@ -97,7 +96,7 @@ func (a *API) budgets() {
 		view: func(l *commands.Loaded[budget.State]) view.Deleted { return view.Deleted{ID: l.ID, Deleted: true} },
 	})
 	command(a, operation[resetBudget, budget.State, view.Budget]{
-		Op:  op("resetBudget", http.MethodPost, "/budgets/{budget_id}/reset", "Reset the current period's usage", "update"),
+		Op:  op("resetBudget", http.MethodPost, "/budgets/{budget_id}/reset", "Reset the current period's usage", "reset"),
 		agg: budget.Aggregate, settle: budgetModel, view: a.showBudget,
 		decide: func(req *commands.Request, in *resetBudget) (domain.Decider[budget.State], error) {
 			req.ID = in.ID

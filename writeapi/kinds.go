@@ -33,7 +33,7 @@ func (a *API) kind(k domain.AnyKind) {
 	spec := k.Spec()
 	for _, route := range spec.Routes {
 		o := &kindOps{API: a, kind: k, spec: spec, route: route, mount: httpx.API,
-			noun: strings.ReplaceAll(spec.Name, "_", " "), secrets: commands.SecretFields(k.Type())}
+			noun: strings.ReplaceAll(spec.Name, "_", " "), secrets: domain.SecretFields(k.Type())}
 		if route.Mount == "v1" {
 			o.mount = httpx.V1
 		}
@@ -109,7 +109,7 @@ func (o *kindOps) delete() {
 		if err != nil {
 			return none, err
 		}
-		o.Settle(ctx, resourceModel, out.Position)
+		o.settled(ctx, resourceModel, out.Position)
 		var answer any = view.Deleted{ID: out.ID, Deleted: true}
 		if !o.mount.Envelope {
 			answer = view.DeletedID{ID: out.ID}
@@ -126,7 +126,7 @@ type cloneFields struct {
 }
 
 func (o *kindOps) clone() {
-	op := o.op("clone", http.MethodPost, "Clone "+article(o.noun), "create", "./clone")
+	op := o.op("clone", http.MethodPost, "Clone "+article(o.noun), "clone", "./clone")
 	op.Status, op.Body = http.StatusCreated, reflect.TypeFor[cloneFields]()
 	httpx.Register(o.r, op, func(ctx context.Context, in *rawBody) (httpx.Reply[json.RawMessage], error) {
 		req, err := o.target(ctx, op.Permission)
@@ -174,7 +174,7 @@ type versionTarget struct {
 }
 
 func (o *kindOps) restore() {
-	op := o.op("restore", http.MethodPost, "Make a version current", "update", "./versions/{version}/restore")
+	op := o.op("restore", http.MethodPost, "Make a version current", "restore", "./versions/{version}/restore")
 	httpx.Register(o.r, op, func(ctx context.Context, in *versionTarget) (httpx.Reply[json.RawMessage], error) {
 		req, err := o.target(ctx, op.Permission)
 		if err != nil {
@@ -200,9 +200,7 @@ func (o *kindOps) answer(ctx context.Context) func(commands.Outcome[commands.Doc
 		if err != nil {
 			return httpx.Reply[json.RawMessage]{}, err
 		}
-		if out.Position > 0 {
-			o.Settle(ctx, resourceModel, out.Position)
-		}
+		o.settled(ctx, resourceModel, out.Position)
 		r := out.View.Resource
 		body, err := view.Resource(out.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy, o.secrets)
 		return httpx.Reply[json.RawMessage]{Body: body, Revision: &out.Revision, Position: out.Position}, err

@@ -19,6 +19,12 @@ type App struct {
 	DatasetIDs  []string       `json:"dataset_ids,omitempty" maxItems:"100" doc:"Knowledge bases it may use."`
 }
 
+// AppExport is an app on its way to another installation.
+type AppExport struct {
+	domain.ExportBase
+	App App `json:"app" doc:"The app, as a create takes it, with its own id and times."`
+}
+
 // AppConfig is the part of an app's configuration that Strata reads. Keys are
 // accepted in both cases; the rest belongs to the user.
 type AppConfig struct {
@@ -34,10 +40,11 @@ var Apps = &domain.Kind[App]{
 		Name: "app", Plural: "apps", Prefix: "app", Tag: "Applications",
 		Doc: "An application: a named configuration that conversations run under.",
 		Key: "name", Search: []string{"name", "description"}, Filters: []string{"status", "type"},
-		Clone: true, Export: true,
+		Clone:  true,
 		Routes: []domain.KindRoute{{Mount: "api", Path: "/apps"}},
 	},
-	Check: func(a *App, f *domain.Faults) { ReadAppConfig(a.Config, f) },
+	Export: AppExport{},
+	Check:  func(a *App, f *domain.Faults) { ReadAppConfig(a.Config, f) },
 	Example: App{
 		Name: "Customer Support Bot", Description: "AI-powered customer service assistant", Type: "chat", Status: "draft",
 		Config: map[string]any{"model": "strata/extract-1", "temperature": 0.7, "maxTokens": 2000},

@@ -45,7 +45,7 @@ var Prompts = &domain.Kind[Prompt]{
 	KindSpec: domain.KindSpec{
 		Name: "prompt", Plural: "prompts", Prefix: "prm", Tag: "Prompts",
 		Doc: "A prompt template with variables and versions.",
-		Key: "name", Search: []string{"name", "description", "template"}, Filters: []string{"status", "tag"},
+		Key: "name", Search: []string{"name", "description", "template"}, Filters: []string{"status", "tags"},
 		Versions: []string{"template", "variables"},
 		Routes:   []domain.KindRoute{{Mount: "api", Path: "/prompts", Param: "prompt_id"}},
 	},

@@ -113,21 +113,19 @@ func (s *State) apply(e domain.Event) {
 	s.UpdatedAt = at
 }
 
-// applyErased keeps existence and numbering true. Which run an erased fact was
+// applyErased keeps existence and numbering true and forgets everything else:
+// all of a conversation is sealed under one key. Which run an erased fact was
 // about is lost with it, so nothing stays open, and whether a failed turn left
 // a partial answer is unknown: counting one keeps its number from being used
 // again.
 func (s *State) applyErased(f domain.Erased, at time.Time) {
+	s.AppID, s.Model, s.UserID, s.Title, s.SessionUID = "", "", "", "", ""
+	s.Messages, s.Open, s.Answers, s.LastFeedback = nil, nil, nil, FeedbackGiven{}
 	switch f.Type {
 	case Started{}.EventType():
 		s.Exists, s.CreatedAt = true, at
 	case TurnAsked{}.EventType(), TurnAnswered{}.EventType(), TurnFailed{}.EventType():
 		s.MessageCount++
-		s.Messages, s.Open, s.Answers, s.Title = nil, nil, nil, ""
-	case Renamed{}.EventType():
-		s.Title = ""
-	case FeedbackGiven{}.EventType():
-		s.LastFeedback = FeedbackGiven{}
 	}
 }
 

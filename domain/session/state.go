@@ -78,15 +78,22 @@ func (s *State) apply(e domain.Event) {
 	case Deleted:
 		s.Deleted = true
 	case domain.Erased:
-		switch f.Type {
-		case Created{}.EventType():
-			s.Status, s.CreatedAt = Active, at
-		case EventAdded{}.EventType():
-			s.EventCount++
-			s.LastEventAt, s.Last = at, EventAdded{}
-		}
+		s.applyErased(f, at)
 	}
 	s.UpdatedAt = at
+}
+
+// applyErased keeps the counting right and forgets everything else: all of a
+// session is sealed under one key.
+func (s *State) applyErased(f domain.Erased, at time.Time) {
+	s.AppName, s.AgentName, s.UserID, s.State, s.Metadata, s.Last = "", "", "", nil, nil, EventAdded{}
+	switch f.Type {
+	case Created{}.EventType():
+		s.Status, s.CreatedAt = Active, at
+	case EventAdded{}.EventType():
+		s.EventCount++
+		s.LastEventAt = at
+	}
 }
 
 // subject is whose key seals what is said in the session.

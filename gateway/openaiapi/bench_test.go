@@ -1,0 +1,113 @@
+package openaiapi_test
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"strata/gateway"
+	"strata/gateway/gatewaytest"
+)
+
+// A request and an answer of a common size.
+var (
+	benchRequest = `{"model":"MODEL","messages":[{"role":"system","content":"` + strings.Repeat("You help customers of a shoe shop. ", 10) +
+		`"},{"role":"user","content":"When do you open on Saturdays, and do you have hiking boots?"}],"temperature":0.2,"max_tokens":200}`
+	benchAnswer = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"` +
+		strings.Repeat("We open at nine. ", 20) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":120,"completion_tokens":80,"total_tokens":200}}`
+)
+
+// BenchmarkCall compares calls through the gateway with the same calls made
+// directly. cpu-µs/op counts client, provider and gateway together: what the
+// gateway costs is the difference of the two.
+func BenchmarkCall(b *testing.B) {
+	r := newRig(b)
+	r.books.Limit(1 << 50)
+	answer := []byte(benchAnswer)
+	r.up.Always(func(w http.ResponseWriter, _ *gatewaytest.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	})
+	run := func(name, url, model string, clients int) {
+		b.Run(name, func(b *testing.B) {
+			call(b, url+"/chat/completions", strings.Replace(benchRequest, "MODEL", model, 1), clients)
+		})
+	}
+	run("direct/1", r.up.URL, "m", 1)
+	run("gateway/1", r.url, "up/m", 1)
+	run("direct/64", r.up.URL, "m", 64)
+	run("gateway/64", r.url, "up/m", 64)
+}
+
+// BenchmarkStream passes streams of 100 frames.
+func BenchmarkStream(b *testing.B) {
+	r := newRig(b)
+	r.dir.AddProvider(gateway.Provider{Name: "any", BaseURL: r.up.URL})
+	r.up.Always(gatewaytest.Words(strings.TrimSpace(strings.Repeat("word ", 98))))
+	run := func(name, url, model string) {
+		body := strings.Replace(benchRequest, `"model":"MODEL"`, `"model":"`+model+`","stream":true`, 1)
+		b.Run(name, func(b *testing.B) { call(b, url+"/chat/completions", body, 16) })
+	}
+	run("direct", r.up.URL, "m")
+	run("gateway", r.url, "any/m")
+}
+
+// call makes b.N calls from a number of clients and reports CPU and latency.
+func call(b *testing.B, url, body string, clients int) {
+	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	one := func() error {
+		req, err := http.NewRequest("POST", url, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer key")
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	work := make(chan struct{})
+	times := make([][]time.Duration, clients)
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			for range work {
+				start := time.Now()
+				if err := one(); err != nil {
+					b.Error(err)
+				}
+				times[i] = append(times[i], time.Since(start))
+			}
+		})
+	}
+	before := cpu(b)
+	for b.Loop() {
+		work <- struct{}{}
+	}
+	close(work)
+	wg.Wait()
+	used := cpu(b) - before
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	b.ReportMetric(float64(used.Microseconds())/float64(len(all)), "cpu-µs/op")
+	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
+}
+
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -51,17 +51,20 @@ func (b bloom) mayHave(hash uint64) bool {
 type recentIDs struct {
 	window  int
 	current bloom
-	before  bloom
-	count   int // in current
+	before  bloom // nil until current was full once
+	count   int   // in current
 }
 
 func newRecentIDs(window int) *recentIDs {
-	return &recentIDs{window: window, current: newBloom(window, 16), before: newBloom(window, 16)}
+	return &recentIDs{window: window, current: newBloom(window, 16)}
 }
 
 func (r *recentIDs) add(id uint32) {
 	if r.count == r.window {
 		r.current, r.before = r.before, r.current
+		if r.current == nil {
+			r.current = newBloom(r.window, 16)
+		}
 		clear(r.current)
 		r.count = 0
 	}
@@ -71,7 +74,7 @@ func (r *recentIDs) add(id uint32) {
 
 func (r *recentIDs) mayHave(id uint32) bool {
 	h := spread(id)
-	return r.current.mayHave(h) || r.before.mayHave(h)
+	return r.current.mayHave(h) || r.before != nil && r.before.mayHave(h)
 }
 
 // spread makes 64 well-mixed bits of a 32-bit hash.

@@ -49,8 +49,8 @@ func (f *factory) Reopen(t *testing.T, s streams.Store) streams.Store {
 
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]embedded.Options{
-		"one segment":   {SegmentSize: 4 << 20, NoSync: true},
-		"tiny segments": {SegmentSize: 4 << 10, HeadCache: 64, NoSync: true},
+		"one segment":   {SegmentSize: 4 << 20, RepeatWindow: 10_000, NoSync: true},
+		"tiny segments": {SegmentSize: 4 << 10, HeadCache: 64, RepeatWindow: 10_000, NoSync: true},
 	} {
 		t.Run(name, func(t *testing.T) { streamstest.Run(t, newFactory(opts)) })
 	}

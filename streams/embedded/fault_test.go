@@ -20,7 +20,7 @@ import (
 	"strata/streams/embedded"
 )
 
-var small = embedded.Options{SegmentSize: 16 << 10, NoSync: true}
+var small = embedded.Options{SegmentSize: 4 << 10, RepeatWindow: 1000, NoSync: true}
 
 func mustOpen(t testing.TB, dir string, opts embedded.Options) *embedded.Log {
 	t.Helper()
@@ -117,7 +117,7 @@ func openSegment(t *testing.T, dir string, segment []byte, opts embedded.Options
 // bytes: what was acknowledged before survives, the append is there as a whole
 // or not at all, and the log goes on behind it.
 func TestTornTail(t *testing.T) {
-	c := newCrashed(t, 2, 1, 3)
+	c := newCrashed(t, 2, 1, 2)
 	start, end := c.ends[1], c.ends[2]
 	dir := t.TempDir()
 	for _, harm := range []struct {

@@ -19,7 +19,7 @@ type walkEnd struct {
 
 // walk reads the records of a segment from its header up to size, and hands
 // them out, append by append: the records of an append that is not complete are
-// not handed out. Its error is one of reading; what is wrong with the
+// not handed out. Those handed out may lack metadata and data. Its error is one of reading; what is wrong with the
 // records is told by the result.
 func walk(f File, path string, base domain.Position, size int64, emit func(off int64, r *record)) (walkEnd, error) {
 	return walkFrom(f, path, walkEnd{off: segmentHeaderSize, complete: segmentHeaderSize, next: base}, size, emit)
@@ -48,9 +48,9 @@ func walkFrom(f File, path string, w walkEnd, size int64, emit func(off int64, r
 		if r.flags&flagLast != 0 && len(pending) == 0 {
 			emit(off, &r)
 		} else {
-			// Records of a longer append wait for its end; their bytes must
-			// outlive the buffer.
-			pending = append(pending, r.clone())
+			// Records of a longer append wait for its end, without their
+			// payload; their names must outlive the buffer.
+			pending = append(pending, r.head())
 			if r.flags&flagLast == 0 {
 				continue
 			}
@@ -97,10 +97,13 @@ func (w *walkEnd) mustBeComplete(f File, path string, size int64) error {
 	return &CorruptError{File: path, Offset: w.off, Reason: reason.Error()}
 }
 
-func (r *record) clone() record {
+// head copies a record without its payload.
+func (r *record) head() record {
 	c := *r
-	c.stream, c.typ, c.workspace = bytes.Clone(r.stream), bytes.Clone(r.typ), bytes.Clone(r.workspace)
-	c.meta, c.data = bytes.Clone(r.meta), bytes.Clone(r.data)
+	names := bytes.Join([][]byte{r.stream, r.typ, r.workspace}, nil)
+	c.stream, names = names[:len(r.stream)], names[len(r.stream):]
+	c.typ, c.workspace = names[:len(r.typ)], names[len(r.typ):]
+	c.meta, c.data = nil, nil
 	return c
 }
 
@@ -193,7 +196,7 @@ func laterRecord(f File, path string, from, size int64, next domain.Position) (i
 		}
 		var r record
 		if decodeRecord(b, &r) == nil && r.position >= next && int64(r.group) <= off {
-			return off, r.clone(), nil
+			return off, r.head(), nil
 		}
 	}
 	return -1, record{}, nil

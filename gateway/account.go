@@ -66,8 +66,12 @@ func (a *account) detached(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(context.WithoutCancel(ctx), a.g.AccountTimeout)
 }
 
-// reserve takes what a candidate can cost at most from the budgets.
-func (a *account) reserve(ctx context.Context, c *candidate, input, output int64) error {
+// reserve takes what a candidate can cost at most from the budgets. It does not
+// end with the client: else it might be unknown whether something was taken.
+func (a *account) reserve(ctx context.Context, c *candidate, j job) error {
+	ctx, cancel := a.detached(ctx)
+	defer cancel()
+	input, output := j.bound(c)
 	reservations, err := a.g.Budgets.Reserve(ctx, a.call, c.id, c.price.Bound(input, output), input+output)
 	if err != nil {
 		return err

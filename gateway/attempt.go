@@ -63,15 +63,17 @@ type tryError struct {
 // try asks one candidate, as often as the retry policy and the kind of failure allow.
 func (g *Gateway) try(ctx context.Context, a *account, c *candidate, retry Retry, j job) *tryError {
 	a.rec.Model, a.rec.Provider, a.price = c.id, c.provider, c.price
-	input, output := j.bound(c)
-	if err := a.reserve(ctx, c, input, output); err != nil {
-		// Another model may have a budget of its own, or cost less.
-		return &tryError{err: err, final: domain.CodeOf(err) != domain.CodeQuotaExceeded}
-	}
 	for attempt := 1; ; attempt++ {
 		admitted, again := g.health.admit(c.key)
 		if !admitted {
 			return &tryError{err: breakerOpen(c, again), untried: attempt == 1}
+		}
+		if attempt == 1 {
+			if err := a.reserve(ctx, c, j); err != nil {
+				g.health.neutral(c.key)
+				// Another model may have a budget of its own, or cost less.
+				return &tryError{err: err, final: domain.CodeOf(err) != domain.CodeQuotaExceeded}
+			}
 		}
 		f := g.send(ctx, a, c, j)
 		if f == nil {

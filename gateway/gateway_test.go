@@ -153,11 +153,11 @@ func TestChatWithBudget(t *testing.T) {
 	if len(rec.Reservations) != 1 || r.books.Spent() != rec.Cost || rec.Cost != 30 {
 		t.Errorf("spent %d, record %+v", r.books.Spent(), rec)
 	}
-	// A limit of the client's own stays, under the name it used.
+	// A limit of the client's own stays, under the name this type of provider knows.
 	if _, err := r.Chat(context.Background(), caller, chatRequest(t, `{"model":"up/m","max_completion_tokens":5,"messages":[{"role":"user","content":"Hello?"}]}`)); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.up.Requests()[1].JSON; got["max_tokens"] != nil || got["max_completion_tokens"] != 5.0 {
+	if got := r.up.Requests()[1].JSON; got["max_tokens"] != 5.0 || got["max_completion_tokens"] != nil {
 		t.Errorf("sent %v", got)
 	}
 }

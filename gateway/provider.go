@@ -139,7 +139,7 @@ var baseURLs = map[ProviderType]string{
 
 // connected is a provider made ready for use. It is kept until the provider changes.
 type connected struct {
-	provider  Provider
+	settings  Provider
 	config    ProviderConfig
 	backend   upstream.Backend
 	limitWith string // request field that limits an answer
@@ -150,8 +150,8 @@ type connected struct {
 func (g *Gateway) connect(workspace string, p Provider) (*connected, error) {
 	key := workspace + "/" + p.Name
 	if cached, ok := g.clients.Load(key); ok {
-		if c := cached.(*connected); c.provider.Type == p.Type && c.provider.BaseURL == p.BaseURL &&
-			c.provider.APIKey == p.APIKey && bytes.Equal(c.provider.Config, p.Config) {
+		if c := cached.(*connected); c.settings.Type == p.Type && c.settings.BaseURL == p.BaseURL &&
+			c.settings.APIKey == p.APIKey && bytes.Equal(c.settings.Config, p.Config) {
 			return c, nil
 		}
 	}
@@ -159,7 +159,7 @@ func (g *Gateway) connect(workspace string, p Provider) (*connected, error) {
 	if err != nil {
 		return nil, domain.Errorf(domain.CodeAIService, "the provider %q is not configured rightly", p.Name).With(ParamProvider, p.Name).Because(err)
 	}
-	c := &connected{provider: p, config: config, limitWith: config.MaxTokensField, local: p.Type == Ollama}
+	c := &connected{settings: p, config: config, limitWith: config.MaxTokensField, local: p.Type == Ollama}
 	if p.Type == EchoType {
 		c.backend, c.local = g.builtin.AsEcho(), true
 	} else if c.backend, err = g.client(p, config); err != nil {

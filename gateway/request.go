@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"strata/domain"
 	"strata/gateway/rawjson"
@@ -129,10 +130,25 @@ func (r *ChatRequest) bodyFor(c *candidate, stream, bounded bool) []byte {
 	} else {
 		edits = append(edits, rawjson.Edit{Key: "stream"}, rawjson.Edit{Key: "stream_options"})
 	}
-	if bounded && r.maxOutput == 0 {
-		edits = append(edits, rawjson.Edit{Key: c.limitWith, Value: strconv.AppendInt(nil, r.outputBound(c), 10)})
+	if bounded {
+		edits = append(edits, r.limit(c)...)
 	}
 	return r.object.With(edits...)
+}
+
+// limit makes sure that the provider limits the answer as the budget expects:
+// where the client set no limit, and where it set one only under the newer name
+// and the provider may know only the older.
+func (r *ChatRequest) limit(c *candidate) []rawjson.Edit {
+	const older, newer = "max_tokens", "max_completion_tokens"
+	bound := rawjson.Edit{Key: c.limitWith, Value: strconv.AppendInt(nil, r.outputBound(c), 10)}
+	switch {
+	case r.maxOutput == 0:
+		return []rawjson.Edit{bound}
+	case c.limitWith == older && r.object.Get(older) == nil:
+		return []rawjson.Edit{bound, {Key: newer}}
+	}
+	return nil
 }
 
 // streamOptions asks for usage beside whatever the client asked for.
@@ -259,7 +275,23 @@ func parseObject(body []byte) (rawjson.Object, error) {
 		return object, domain.Errorf(domain.CodeInvalidRequest, "the request body must be a JSON object")
 	}
 	if err != nil {
-		return object, domain.Errorf(domain.CodeInvalidRequest, "the request body is not valid JSON").Because(err)
+		return object, domain.Errorf(domain.CodeInvalidRequest, "the request body is not valid JSON, or has too many fields").Because(err)
 	}
-	return object, nil
+	return object, checkSpelling(object)
+}
+
+// decisive are the fields the gateway decides by, or sets.
+var decisive = []string{"model", "messages", "input", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"}
+
+// checkSpelling refuses fields that differ from a decisive one by their case
+// only. Some providers would read {"MAX_TOKENS": …} as the limit that was
+// checked under its right name.
+func checkSpelling(object rawjson.Object) error {
+	var faults domain.Faults
+	object.Keys(func(key string) {
+		for _, name := range decisive {
+			faults.Add(key != name && strings.EqualFold(key, name), key, "must be written %q", name)
+		}
+	})
+	return faults.Err()
 }

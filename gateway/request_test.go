@@ -43,6 +43,10 @@ func TestParseChatNamesEveryFault(t *testing.T) {
 	if got := fields(err); !slices.Equal(got, []string{"model", "messages"}) {
 		t.Errorf("got %q", got)
 	}
+	_, err = gateway.ParseChat([]byte(`{"model":"m","messages":[{"role":"user","content":""}],"MAX_TOKENS":1,"ſtream":true}`))
+	if got := fields(err); !slices.Equal(got, []string{"MAX_TOKENS", "ſtream"}) {
+		t.Errorf("got %q", got)
+	}
 	for _, body := range []string{``, `{`, `[]`, `null`, `{"model":"a","model":"b"}`} {
 		if _, err := gateway.ParseChat([]byte(body)); domain.CodeOf(err) != domain.CodeInvalidRequest {
 			t.Errorf("%q: %v", body, err)

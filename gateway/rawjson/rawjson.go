@@ -17,7 +17,13 @@ var (
 	ErrSyntax = errors.New("not valid JSON")
 	// ErrNotObject: the text is valid JSON, but not an object.
 	ErrNotObject = errors.New("not a JSON object")
+	// ErrTooManyFields: the object has more than MaxFields fields. Each is held
+	// against all others, so the number must not be the sender's to choose.
+	ErrTooManyFields = errors.New("the JSON object has too many fields")
 )
+
+// MaxFields is the most fields an object that is parsed may have.
+const MaxFields = 500
 
 // DuplicateKey is returned for an object that names a key twice. Readers
 // disagree on which one counts, so what was checked here might not be what the
@@ -59,6 +65,10 @@ func Parse(raw []byte) (Object, error) {
 				return false
 			}
 		}
+		if len(o.fields) == MaxFields {
+			err = ErrTooManyFields
+			return false
+		}
 		o.fields = append(o.fields, field{key: name, start: keyStart, value: value, end: end})
 		return true
 	})
@@ -66,6 +76,13 @@ func Parse(raw []byte) (Object, error) {
 		return Object{}, err
 	}
 	return o, nil
+}
+
+// Keys calls fn with every key, in order.
+func (o Object) Keys(fn func(key string)) {
+	for i := range o.fields {
+		fn(o.fields[i].key)
+	}
 }
 
 // Raw returns the text the object was parsed from.

@@ -3,6 +3,7 @@ package rawjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"unicode/utf8"
@@ -27,6 +28,13 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Parse([]byte(text)); !errors.Is(err, want) {
 			t.Errorf("Parse(%q): %v, want %v", text, err, want)
 		}
+	}
+	many := []byte(`{"0":0`)
+	for i := range MaxFields {
+		many = fmt.Appendf(many, `,"k%d":0`, i)
+	}
+	if _, err := Parse(append(many, '}')); !errors.Is(err, ErrTooManyFields) {
+		t.Errorf("%d fields: %v", MaxFields+1, err)
 	}
 	var duplicate *DuplicateKey
 	if _, err := Parse([]byte(`{"max_tokens":1,"max_t\u006fkens":2}`)); !errors.As(err, &duplicate) || duplicate.Key != "max_tokens" {

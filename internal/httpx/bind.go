@@ -37,6 +37,7 @@ type paramPlan struct {
 	check    checker
 	// constrained tells that the type is not all there is to check.
 	constrained bool
+	plain       bool // a string without constraints
 }
 
 // planInput works out the plan for the input struct in of an operation.
@@ -119,6 +120,7 @@ func planParam(o *operation, f reflect.StructField, at []int) paramPlan {
 	p.check = newChecker(p.schema, false)
 	bare := leafRegistry{}.Schema(p.typ, false, "")
 	p.constrained = constraints(p.schema) != constraints(bare)
+	p.plain = p.typ.Kind() == reflect.String && !p.pointer && !p.constrained
 	return p
 }
 
@@ -237,6 +239,10 @@ func (p *paramPlan) values(x *exchange) []string {
 }
 
 func (p *paramPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldError) {
+	if p.in == "path" && p.plain {
+		in.FieldByIndex(p.field).SetString(x.params[p.position])
+		return
+	}
 	values := p.values(x)
 	if len(values) == 0 || (len(values) == 1 && values[0] == "" && p.typ.Kind() != reflect.String) {
 		if p.fallback == "" {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -124,12 +125,8 @@ func (x *exchange) serve() error {
 	if err := x.await(); err != nil {
 		return err
 	}
-	ctx := x.ctx
-	if !x.op.Streaming {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, x.op.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := x.handlerContext()
+	defer cancel()
 	r := x.r.WithContext(ctx)
 	for i, name := range x.op.params {
 		r.SetPathValue(name, x.params[i])
@@ -139,6 +136,27 @@ func (x *exchange) serve() error {
 		return nil
 	}
 	return compressing(x, r, x.op.raw)
+}
+
+// receive fills in the input of a handler, waits for the position that a read
+// asks for, and returns the handler's context.
+func (x *exchange) receive(in reflect.Value) (context.Context, context.CancelFunc, error) {
+	if err := x.op.in.bind(x, in); err != nil {
+		return nil, nil, err
+	}
+	if err := x.await(); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := x.handlerContext()
+	return ctx, cancel, nil
+}
+
+// handlerContext ends with the operation's timeout; streams have none.
+func (x *exchange) handlerContext() (context.Context, context.CancelFunc) {
+	if x.op.Streaming {
+		return x.ctx, func() {}
+	}
+	return context.WithTimeout(x.ctx, x.op.Timeout)
 }
 
 // authenticate finds the principal, takes its token from the rate limiter and
@@ -178,8 +196,14 @@ func (x *exchange) limit(key, workspace, tier string) error {
 	}
 	d := x.table.opts.Limiter.Take(key, workspace, tier)
 	h := x.w.Header()
-	values := []string{strconv.Itoa(d.Limit), strconv.Itoa(d.Remaining), strconv.FormatInt(d.Reset.Unix(), 10)}
-	h["X-Ratelimit-Limit"], h["X-Ratelimit-Remaining"], h["X-Ratelimit-Reset"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	// One string and one slice hold all three values: this is on every request.
+	digits := strconv.AppendInt(make([]byte, 0, 64), int64(d.Limit), 10)
+	a := len(digits)
+	digits = strconv.AppendInt(digits, int64(d.Remaining), 10)
+	b := len(digits)
+	text := string(strconv.AppendInt(digits, d.Reset.Unix(), 10))
+	v := []string{text[:a], text[a:b], text[b:]}
+	h["X-Ratelimit-Limit"], h["X-Ratelimit-Remaining"], h["X-Ratelimit-Reset"] = v[0:1:1], v[1:2:2], v[2:3:3]
 	if !d.OK {
 		return domain.Errorf(domain.CodeRateLimited, "too many requests").With("retry_after", max(d.RetryAfter, time.Second))
 	}

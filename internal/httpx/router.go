@@ -123,13 +123,10 @@ func Register[I, O any](r *Router, op Op, h func(ctx context.Context, in *I) (Re
 	o.out = r.planOutput(o, reflect.TypeFor[O]())
 	o.run = func(x *exchange) error {
 		in := new(I)
-		if err := o.in.bind(x, reflect.ValueOf(in).Elem()); err != nil {
+		ctx, cancel, err := x.receive(reflect.ValueOf(in).Elem())
+		if err != nil {
 			return err
 		}
-		if err := x.await(); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(x.ctx, o.Timeout)
 		defer cancel()
 		reply, err := h(ctx, in)
 		if err != nil {

@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"context"
 	"net/http"
 	"reflect"
 )
@@ -16,18 +15,11 @@ func Stream[I, O any](r *Router, op Op, h func(w http.ResponseWriter, req *http.
 	o.out = r.planOutput(o, reflect.TypeFor[O]())
 	o.run = func(x *exchange) error {
 		in := new(I)
-		if err := o.in.bind(x, reflect.ValueOf(in).Elem()); err != nil {
+		ctx, cancel, err := x.receive(reflect.ValueOf(in).Elem())
+		if err != nil {
 			return err
 		}
-		if err := x.await(); err != nil {
-			return err
-		}
-		ctx := x.ctx
-		if !o.Streaming {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, o.Timeout)
-			defer cancel()
-		}
+		defer cancel()
 		reply, err := h(x, x.r.WithContext(ctx), in)
 		switch {
 		case err != nil && x.wrote:

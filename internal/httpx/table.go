@@ -3,6 +3,7 @@ package httpx
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,9 +13,9 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// table finds the operation for a request: mount by prefix, first path segment
-// and number of segments by map, then the few routes left by gorilla/mux, which
-// tries them in order.
+// table finds the operation for a request: mount by prefix, paths without
+// parameters by map, else first segment and number of segments by map and the
+// few routes that are left by gorilla/mux, which tries them in order.
 type table struct {
 	opts   *Options
 	mounts []*mountTable // longest prefix first
@@ -26,6 +27,7 @@ type table struct {
 
 type mountTable struct {
 	mount    *Mount
+	static   map[string]*pathGroup // paths without parameters
 	segments map[segmentKey]*mux.Router
 	deep     map[string]*mux.Router // segments with a "{name:.+}" route: any depth
 }
@@ -87,9 +89,15 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func newMountTable(m *Mount, groups []*pathGroup) *mountTable {
-	t := &mountTable{mount: m, segments: map[segmentKey]*mux.Router{}, deep: map[string]*mux.Router{}}
+	t := &mountTable{
+		mount: m, static: map[string]*pathGroup{}, segments: map[segmentKey]*mux.Router{}, deep: map[string]*mux.Router{},
+	}
 	slices.SortStableFunc(groups, func(a, b *pathGroup) int { return compareTemplates(a.template, b.template) })
 	for _, g := range groups {
+		if len(g.names) == 0 {
+			t.static[g.template] = g
+			continue
+		}
 		first, depth := firstSegment(g.template[len(m.Prefix):])
 		if strings.HasPrefix(first, "{") {
 			panic(fmt.Sprintf("httpx: %s: the first segment after the mount cannot be a parameter", g.template))
@@ -103,16 +111,27 @@ func newMountTable(m *Mount, groups []*pathGroup) *mountTable {
 			routes = cmp.Or(t.segments[key], newMux())
 			t.segments[key] = routes
 		}
-		methods := make([]string, 0, len(g.methods)+1)
-		for method := range g.methods {
-			methods = append(methods, method)
-		}
-		if g.methods[http.MethodGet] != nil && g.methods[http.MethodHead] == nil {
-			methods = append(methods, http.MethodHead)
-		}
-		routes.Handle(strings.NewReplacer("{", "{p").Replace(g.template), g).Methods(methods...)
+		routes.Handle(strings.NewReplacer("{", "{p").Replace(g.template), g).Methods(g.allowed()...)
 	}
 	return t
+}
+
+// allowed lists the methods of a path; HEAD comes with GET.
+func (g *pathGroup) allowed() []string {
+	methods := slices.Collect(maps.Keys(g.methods))
+	if g.methods[http.MethodGet] != nil && g.methods[http.MethodHead] == nil {
+		methods = append(methods, http.MethodHead)
+	}
+	return methods
+}
+
+// operation returns the operation of a method, nil when there is none. HEAD is
+// served as GET; net/http leaves out the body.
+func (g *pathGroup) operation(method string) *operation {
+	if op := g.methods[method]; op != nil || method != http.MethodHead {
+		return op
+	}
+	return g.methods[http.MethodGet]
 }
 
 func newMux() *mux.Router { return mux.NewRouter() }
@@ -196,6 +215,12 @@ func (m *mountTable) match(r *http.Request) (op *operation, params []string, all
 		escaped = true
 		probe = &http.Request{Method: r.Method, URL: &url.URL{Path: r.URL.EscapedPath()}}
 	}
+	if g := m.static[probe.URL.Path]; g != nil {
+		if op = g.operation(r.Method); op != nil {
+			return op, nil, nil
+		}
+		allowed = g.allowed()
+	}
 	first, depth := firstSegment(probe.URL.Path[min(len(m.mount.Prefix), len(probe.URL.Path)):])
 	for _, routes := range [...]*mux.Router{m.segments[segmentKey{first, depth}], m.deep[first]} {
 		if routes == nil {
@@ -204,11 +229,7 @@ func (m *mountTable) match(r *http.Request) (op *operation, params []string, all
 		var found mux.RouteMatch
 		if routes.Match(probe, &found) && found.MatchErr == nil {
 			g := found.Handler.(*pathGroup)
-			op = g.methods[r.Method]
-			if op == nil { // HEAD is served as GET without a body
-				op = g.methods[http.MethodGet]
-			}
-			return op, pathValues(&found, len(g.names), escaped), nil
+			return g.operation(r.Method), pathValues(&found, len(g.names), escaped), nil
 		}
 		if found.MatchErr == mux.ErrMethodMismatch {
 			allowed = append(allowed, methodsOf(routes, probe)...)

@@ -76,8 +76,16 @@ type Limiter struct {
 
 type shard struct {
 	mu      sync.Mutex
-	buckets map[string]*bucket
+	buckets map[owner]*bucket
 }
+
+// owner is whose bucket it is: "k" a key's, "w" a workspace's.
+type owner struct{ kind, name string }
+
+const (
+	ofKey       = "k"
+	ofWorkspace = "w"
+)
 
 // bucket is a number of tokens at an instant. Refill is computed when it is
 // touched, so no timer runs.
@@ -100,7 +108,7 @@ func New(c Config) *Limiter {
 	}
 	l := &Limiter{tiers: c.Tiers, now: c.Now, seed: maphash.MakeSeed(), max: max(c.MaxBuckets/shardCount, 1)}
 	for i := range l.shards {
-		l.shards[i].buckets = map[string]*bucket{}
+		l.shards[i].buckets = map[owner]*bucket{}
 	}
 	return l
 }
@@ -118,13 +126,13 @@ func (l *Limiter) limits(tier string) Limits {
 // Take asks for one request of a key in a workspace ("" for none) on a tier.
 func (l *Limiter) Take(key, workspace, tier string) Decision {
 	limits, now := l.limits(tier), l.now()
-	own := l.take("k:"+key, limits.Key, now)
+	own := l.take(owner{ofKey, key}, limits.Key, now)
 	if workspace == "" || !own.OK {
 		return own
 	}
-	shared := l.take("w:"+workspace, limits.Workspace, now)
+	shared := l.take(owner{ofWorkspace, workspace}, limits.Workspace, now)
 	if !shared.OK {
-		l.giveBack("k:" + key)
+		l.giveBack(owner{ofKey, key})
 		return shared
 	}
 	if shared.Remaining < own.Remaining {
@@ -133,21 +141,21 @@ func (l *Limiter) Take(key, workspace, tier string) Decision {
 	return own
 }
 
-func (l *Limiter) shard(name string) *shard {
-	return &l.shards[maphash.String(l.seed, name)%shardCount]
+func (l *Limiter) shard(o owner) *shard {
+	return &l.shards[maphash.String(l.seed, o.name)%shardCount]
 }
 
-func (l *Limiter) take(name string, limit int, now time.Time) Decision {
-	s, at := l.shard(name), now.UnixNano()
+func (l *Limiter) take(o owner, limit int, now time.Time) Decision {
+	s, at := l.shard(o), now.UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.buckets[name]
+	b := s.buckets[o]
 	if b == nil {
 		if len(s.buckets) >= l.max {
 			s.evict(at, l.max)
 		}
 		b = &bucket{tokens: float64(limit), at: at}
-		s.buckets[name] = b
+		s.buckets[o] = b
 	}
 	b.limit = float64(limit)
 	b.refill(at)
@@ -162,11 +170,11 @@ func (l *Limiter) take(name string, limit int, now time.Time) Decision {
 	return d
 }
 
-func (l *Limiter) giveBack(name string) {
-	s := l.shard(name)
+func (l *Limiter) giveBack(o owner) {
+	s := l.shard(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b := s.buckets[name]; b != nil {
+	if b := s.buckets[o]; b != nil {
 		b.tokens = min(b.tokens+1, b.limit)
 	}
 }
@@ -192,15 +200,15 @@ func (b *bucket) until(n float64) time.Duration {
 // any, until a tenth is free. Forgetting a bucket forgives its key at most one
 // minute of requests, which is the price of a bound on memory.
 func (s *shard) evict(at int64, limit int) {
-	for name, b := range s.buckets {
+	for o, b := range s.buckets {
 		if b.refill(at); b.tokens >= b.limit {
-			delete(s.buckets, name)
+			delete(s.buckets, o)
 		}
 	}
-	for name := range s.buckets {
+	for o := range s.buckets {
 		if len(s.buckets) < limit-limit/10 {
 			return
 		}
-		delete(s.buckets, name)
+		delete(s.buckets, o)
 	}
 }

@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 // State is the content of the buckets that are not full.
 type State struct {
+	// Buckets by owner: "k:" and a key, or "w:" and a workspace.
 	Buckets map[string]BucketState `json:"buckets"`
 }
 
@@ -30,9 +32,9 @@ func (l *Limiter) State() State {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		for name, b := range s.buckets {
+		for o, b := range s.buckets {
 			if b.refill(at); b.tokens < b.limit {
-				out.Buckets[name] = BucketState{Tokens: b.tokens, Limit: b.limit, At: time.Unix(0, b.at).UTC()}
+				out.Buckets[o.kind+":"+o.name] = BucketState{Tokens: b.tokens, Limit: b.limit, At: time.Unix(0, b.at).UTC()}
 			}
 		}
 		s.mu.Unlock()
@@ -43,13 +45,15 @@ func (l *Limiter) State() State {
 // Load takes over a state; time that passed since refills the buckets.
 func (l *Limiter) Load(state State) {
 	for name, b := range state.Buckets {
-		if b.Limit <= 0 || b.At.IsZero() {
+		kind, of, ok := strings.Cut(name, ":")
+		if !ok || b.Limit <= 0 || b.At.IsZero() {
 			continue
 		}
-		s := l.shard(name)
+		o := owner{kind, of}
+		s := l.shard(o)
 		s.mu.Lock()
 		if len(s.buckets) < l.max {
-			s.buckets[name] = &bucket{tokens: min(max(b.Tokens, 0), b.Limit), limit: b.Limit, at: b.At.UnixNano()}
+			s.buckets[o] = &bucket{tokens: min(max(b.Tokens, 0), b.Limit), limit: b.Limit, at: b.At.UnixNano()}
 		}
 		s.mu.Unlock()
 	}

@@ -1,0 +1,106 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"strata/domain"
+)
+
+// Event is a line of the public list and of the audit trail.
+type Event struct {
+	Position      domain.Position
+	ID            string // evt_…
+	Type          string
+	Stream        domain.StreamID
+	Subject       string // id of the resource it happened to
+	Revision      domain.Revision
+	Workspace     string // "" for what concerns the whole organization
+	Organization  string
+	Actor         string
+	RequestID     string
+	CorrelationID string
+	OccurredAt    time.Time
+	Summary       string // a few words for a person: "budget limit raised"
+	PrevHash      string // hash of the event before it in the chain
+	Hash          string
+
+	// Data is what the event carries, with secrets masked; {"erased":true} when
+	// its subject was erased. Only Reader fills it.
+	Data json.RawMessage
+}
+
+// EventOf describes a decoded event, without data and hashes.
+func EventOf(e *domain.Event) *Event {
+	kind := e.Fact.EventType()
+	return &Event{
+		Position: e.Position, ID: domain.FormatID("evt", e.ID), Type: kind, Stream: e.Stream, Subject: e.Stream.Key(),
+		Revision: e.Revision, Workspace: e.Meta.Workspace, Organization: e.Meta.Organization, Actor: e.Meta.Actor,
+		RequestID: e.Meta.RequestID, CorrelationID: e.Meta.CorrelationID, OccurredAt: e.Meta.OccurredAt.UTC().Truncate(time.Microsecond),
+		Summary: strings.NewReplacer(".", " ", "_", " ").Replace(unversioned(kind)),
+	}
+}
+
+// Category is the kind of resource the event happened to.
+func (e *Event) Category() string { return e.Stream.Category() }
+
+func (e *Event) chain() string {
+	if e.Workspace != "" {
+		return e.Workspace
+	}
+	return e.Organization
+}
+
+// masked is shown in place of a secret.
+var masked = json.RawMessage(`"********"`)
+
+// dataOf shows what a fact carries, with the values of secret fields masked
+// wherever they occur in it.
+func dataOf(f domain.Fact, secret func(field string) bool) (json.RawMessage, error) {
+	if _, gone := f.(domain.Erased); gone {
+		return json.RawMessage(`{"erased":true}`), nil
+	}
+	b, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("show %s: %w", f.EventType(), err)
+	}
+	return mask(b, secret)
+}
+
+func mask(b json.RawMessage, secret func(field string) bool) (json.RawMessage, error) {
+	switch {
+	case len(b) > 0 && b[0] == '{':
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(b, &fields); err != nil {
+			return nil, err
+		}
+		for name, value := range fields {
+			if secret(name) && string(value) != "null" {
+				fields[name] = masked
+				continue
+			}
+			inner, err := mask(value, secret)
+			if err != nil {
+				return nil, err
+			}
+			fields[name] = inner
+		}
+		return json.Marshal(fields)
+	case len(b) > 0 && b[0] == '[':
+		var items []json.RawMessage
+		if err := json.Unmarshal(b, &items); err != nil {
+			return nil, err
+		}
+		for i, item := range items {
+			inner, err := mask(item, secret)
+			if err != nil {
+				return nil, err
+			}
+			items[i] = inner
+		}
+		return json.Marshal(items)
+	}
+	return b, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -83,12 +84,12 @@ func TestWriterWritesRowsPayloadsAndRollups(t *testing.T) {
 // TestKillingTheEngineLosesAndDoublesNothing kills the engine with -9 again
 // and again while the writer works, and now and then the writer too.
 func TestKillingTheEngineLosesAndDoublesNothing(t *testing.T) {
-	rounds := 12
-	if testing.Short() {
-		rounds = 4
+	rounds := 3
+	if os.Getenv("STRATA_TEST_LONG") != "" {
+		rounds = 15
 	}
 	db := clickhousetest.Open(t, clickhouse.Config{RestartDelay: time.Millisecond})
-	items := history(2, 1200*rounds, "ws_1")
+	items := history(2, 900*rounds, "ws_1")
 	random := rand.New(rand.NewPCG(3, 3))
 	sent := 0
 	for round := range rounds {

@@ -1,0 +1,86 @@
+package analytics
+
+import (
+	"slices"
+	"time"
+)
+
+// span is a half-open stretch of time read from one table.
+type span struct {
+	source     *rollup // nil: the rows themselves
+	start, end time.Time
+}
+
+// cover splits [start, end) so that as much as possible is read from the first
+// rollup, what is left at both edges from the next, and the remainder from the
+// rows. Spans of rollups begin and end at whole units, so no call is counted
+// by halves; together the spans cover the range exactly once.
+func cover(start, end time.Time, ladder []rollup) []span {
+	if !start.Before(end) {
+		return nil
+	}
+	if len(ladder) == 0 {
+		return []span{{nil, start, end}}
+	}
+	unit, finer := ladder[0], ladder[1:]
+	from, to := ceil(start, unit.unit), end.Truncate(unit.unit)
+	if !from.Before(to) {
+		return cover(start, end, finer)
+	}
+	spans := cover(start, from, finer)
+	spans = append(spans, span{&unit, from, to})
+	return append(spans, cover(to, end, finer)...)
+}
+
+func ceil(t time.Time, unit time.Duration) time.Time {
+	floor := t.Truncate(unit)
+	if floor.Before(t) {
+		return floor.Add(unit)
+	}
+	return floor
+}
+
+// Interval is the length of the steps of a series.
+type Interval string
+
+// The intervals of a series.
+const (
+	Minute Interval = "minute"
+	Hour   Interval = "hour"
+	Day    Interval = "day"
+)
+
+func (i Interval) duration() time.Duration {
+	return map[Interval]time.Duration{Minute: time.Minute, Hour: time.Hour, Day: 24 * time.Hour}[i]
+}
+
+func (i Interval) floor() string {
+	return map[Interval]string{Minute: minutes.floor, Hour: hours.floor, Day: userDays.floor}[i]
+}
+
+// intervalFor chooses steps that make a chart of 30 to 400 points.
+func intervalFor(start, end time.Time) Interval {
+	switch length := end.Sub(start); {
+	case length <= 3*time.Hour:
+		return Minute
+	case length <= 14*24*time.Hour:
+		return Hour
+	default:
+		return Day
+	}
+}
+
+// ladder returns the rollups that can answer for the columns in use (filters
+// and keys) at an interval ("" when there is no series), coarsest first.
+func ladder(columns []string, interval Interval, states bool) []rollup {
+	var list []rollup
+	for _, r := range []rollup{userDays, hours, minutes} {
+		fine := interval == "" || r.unit <= interval.duration()
+		holds := !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(r.keys, c) })
+		needsUser := slices.Contains(columns, "end_user")
+		if fine && holds && (r.states || !states) && (r.name != userDays.name || needsUser) {
+			list = append(list, r)
+		}
+	}
+	return list
+}

@@ -1,0 +1,295 @@
+package analytics
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"strata/domain"
+)
+
+// Report asks for figures over a range.
+type Report struct {
+	Filter
+	GroupBy  string   // day, model, app, agent or user: splits the series; user also adds ByUser to Usage
+	Interval Interval // steps of the series; "": chosen by the length of the range
+}
+
+// maxGroups bounds the groups of a breakdown, most expensive or busiest first.
+const maxGroups = 100
+
+// maxPoints bounds a series, so that a year by the minute is refused.
+const maxPoints = 5000
+
+// groupColumns are the columns behind GroupBy.
+var groupColumns = map[string]string{"model": "model", "app": "app_id", "agent": "agent_id", "user": "end_user"}
+
+// Group is the part of a report that belongs to one model, app, agent or user.
+// Calls without one are in the group with the empty name.
+type Group struct {
+	Model        *string `json:"model,omitempty"`
+	App          *string `json:"app_id,omitempty"`
+	Agent        *string `json:"agent_id,omitempty"`
+	User         *string `json:"user,omitempty"`
+	Calls        uint64  `json:"calls"`
+	InputTokens  uint64  `json:"input_tokens"`
+	OutputTokens uint64  `json:"output_tokens"`
+	TotalTokens  uint64  `json:"total_tokens"`
+	CostUSD      float64 `json:"cost_usd"`
+}
+
+// Point is one step of a series. Steps without calls are left out.
+type Point struct {
+	Timestamp time.Time `json:"timestamp"` // when the step begins, UTC
+	Group
+	Errors       uint64  `json:"errors"`
+	AvgLatencyMS float64 `json:"avg_latency_ms"`
+}
+
+// Usage answers how much was used.
+type Usage struct {
+	PeriodStart  time.Time `json:"period_start"`
+	PeriodEnd    time.Time `json:"period_end"`
+	Interval     Interval  `json:"interval"`
+	TotalCalls   uint64    `json:"total_calls"`
+	InputTokens  uint64    `json:"input_tokens"`
+	OutputTokens uint64    `json:"output_tokens"`
+	TotalTokens  uint64    `json:"total_tokens"`
+	UniqueUsers  uint64    `json:"unique_users"`
+	ByModel      []Group   `json:"by_model"`
+	ByApp        []Group   `json:"by_app"`
+	ByUser       []Group   `json:"by_user,omitempty"`
+	Series       []Point   `json:"series"`
+}
+
+// Costs answers what it cost.
+type Costs struct {
+	PeriodStart time.Time `json:"period_start"`
+	PeriodEnd   time.Time `json:"period_end"`
+	Interval    Interval  `json:"interval"`
+	TotalUSD    float64   `json:"total_usd"`
+	ByModel     []Group   `json:"by_model"`
+	ByApp       []Group   `json:"by_app"`
+	ByAgent     []Group   `json:"by_agent"`
+	ByUser      []Group   `json:"by_user"`
+	Series      []Point   `json:"series"`
+}
+
+// PerformancePoint is one step of a performance series.
+type PerformancePoint struct {
+	Timestamp    time.Time `json:"timestamp"`
+	Calls        uint64    `json:"calls"`
+	Errors       uint64    `json:"errors"`
+	AvgLatencyMS float64   `json:"avg_latency_ms"`
+	P50LatencyMS float64   `json:"p50_latency_ms"`
+	P95LatencyMS float64   `json:"p95_latency_ms"`
+	P99LatencyMS float64   `json:"p99_latency_ms"`
+	P95TTFTMS    float64   `json:"p95_ttft_ms"`
+}
+
+// Performance answers how fast and how reliable calls were. Quantiles are
+// estimates (t-digest), close at the tails.
+type Performance struct {
+	PeriodStart         time.Time          `json:"period_start"`
+	PeriodEnd           time.Time          `json:"period_end"`
+	Interval            Interval           `json:"interval"`
+	TotalCalls          uint64             `json:"total_calls"`
+	AvgLatencyMS        float64            `json:"avg_latency_ms"`
+	P50LatencyMS        float64            `json:"p50_latency_ms"`
+	P95LatencyMS        float64            `json:"p95_latency_ms"`
+	P99LatencyMS        float64            `json:"p99_latency_ms"`
+	P50TTFTMS           float64            `json:"p50_ttft_ms"` // time to first token, streams only
+	P95TTFTMS           float64            `json:"p95_ttft_ms"`
+	P99TTFTMS           float64            `json:"p99_ttft_ms"`
+	SuccessRate         float64            `json:"success_rate"` // 0 to 1; 0 when there were no calls
+	ErrorRate           float64            `json:"error_rate"`   // 0 to 1
+	ThroughputPerMinute float64            `json:"throughput_per_minute"`
+	Series              []PerformancePoint `json:"series"`
+}
+
+// normalise checks a report and chooses what is left open. groups are the
+// values GroupBy may have.
+func (q *Queries) normalise(r Report, groups ...string) (Report, error) {
+	filter, err := r.Filter.normalise(q.now())
+	if err != nil {
+		return r, err
+	}
+	r.Filter = filter
+	if r.Interval == "" {
+		r.Interval = intervalFor(r.Start, r.End)
+		if r.GroupBy == "day" {
+			r.Interval = Day
+		}
+	}
+	var faults domain.Faults
+	faults.Add(r.GroupBy != "" && !slices.Contains(groups, r.GroupBy), "group_by", "must be one of %v", groups)
+	if step := r.Interval.duration(); step == 0 {
+		faults.Add(true, "interval", "must be minute, hour or day")
+	} else {
+		faults.Add(r.End.Sub(r.Start)/step > maxPoints, "interval", "makes more than %d points over this range", maxPoints)
+	}
+	return r, faults.Err()
+}
+
+// Usage sums up calls and tokens. GroupBy: day, model, app or user.
+func (q *Queries) Usage(ctx context.Context, r Report) (Usage, error) {
+	r, err := q.normalise(r, "day", "model", "app", "user")
+	if err != nil {
+		return Usage{}, err
+	}
+	u := Usage{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		m, err := q.total(ctx, selection{filter: r.Filter, states: true})
+		u.TotalCalls, u.InputTokens, u.OutputTokens, u.TotalTokens, u.UniqueUsers = m.Calls, m.Input, m.Output, m.Input+m.Output, m.Users
+		return err
+	})
+	g.Go(func() (err error) { u.ByModel, err = q.groups(ctx, r.Filter, "model", "calls"); return err })
+	g.Go(func() (err error) { u.ByApp, err = q.groups(ctx, r.Filter, "app", "calls"); return err })
+	if r.GroupBy == "user" {
+		g.Go(func() (err error) { u.ByUser, err = q.groups(ctx, r.Filter, "user", "calls"); return err })
+	}
+	g.Go(func() (err error) { u.Series, err = q.series(ctx, r); return err })
+	return u, g.Wait()
+}
+
+// Costs sums up what calls cost. GroupBy: day, model, app, agent or user.
+func (q *Queries) Costs(ctx context.Context, r Report) (Costs, error) {
+	r, err := q.normalise(r, "day", "model", "app", "agent", "user")
+	if err != nil {
+		return Costs{}, err
+	}
+	c := Costs{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		m, err := q.total(ctx, selection{filter: r.Filter})
+		c.TotalUSD = m.costUSD()
+		return err
+	})
+	g.Go(func() (err error) { c.ByModel, err = q.groups(ctx, r.Filter, "model", "cost_micro_usd"); return err })
+	g.Go(func() (err error) { c.ByApp, err = q.groups(ctx, r.Filter, "app", "cost_micro_usd"); return err })
+	g.Go(func() (err error) { c.ByAgent, err = q.groups(ctx, r.Filter, "agent", "cost_micro_usd"); return err })
+	g.Go(func() (err error) { c.ByUser, err = q.groups(ctx, r.Filter, "user", "cost_micro_usd"); return err })
+	g.Go(func() (err error) { c.Series, err = q.series(ctx, r); return err })
+	return c, g.Wait()
+}
+
+// Performance sums up latency and errors. It takes no GroupBy.
+func (q *Queries) Performance(ctx context.Context, r Report) (Performance, error) {
+	r, err := q.normalise(r)
+	if err != nil {
+		return Performance{}, err
+	}
+	p := Performance{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval, Series: []PerformancePoint{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		m, err := q.total(ctx, selection{filter: r.Filter, states: true})
+		p.TotalCalls, p.AvgLatencyMS = m.Calls, m.avgLatencyMS()
+		p.P50LatencyMS, p.P95LatencyMS, p.P99LatencyMS = quantileMS(m.Latency, 0), quantileMS(m.Latency, 1), quantileMS(m.Latency, 2)
+		p.P50TTFTMS, p.P95TTFTMS, p.P99TTFTMS = quantileMS(m.TTFT, 0), quantileMS(m.TTFT, 1), quantileMS(m.TTFT, 2)
+		p.SuccessRate, p.ErrorRate = m.successRate(), ratio(m.Errors, m.Calls)
+		if length := r.End.Sub(r.Start).Minutes(); length > 0 {
+			p.ThroughputPerMinute = float64(m.Calls) / length
+		}
+		return err
+	})
+	g.Go(func() error {
+		list, err := q.measures(ctx, selection{filter: r.Filter, interval: r.Interval, states: true})
+		for _, m := range list {
+			p.Series = append(p.Series, PerformancePoint{
+				Timestamp: m.Step.UTC(), Calls: m.Calls, Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS(),
+				P50LatencyMS: quantileMS(m.Latency, 0), P95LatencyMS: quantileMS(m.Latency, 1),
+				P99LatencyMS: quantileMS(m.Latency, 2), P95TTFTMS: quantileMS(m.TTFT, 1),
+			})
+		}
+		return err
+	})
+	return p, g.Wait()
+}
+
+// groups breaks calls down by one key, those with the most of a measure first.
+func (q *Queries) groups(ctx context.Context, f Filter, by, most string) ([]Group, error) {
+	column := groupColumns[by]
+	list, err := q.measures(ctx, selection{filter: f, keys: []string{column}, order: most + " DESC, " + column, limit: maxGroups})
+	groups := make([]Group, 0, len(list))
+	for _, m := range list {
+		groups = append(groups, groupOf(m, by))
+	}
+	return groups, err
+}
+
+func groupOf(m measure, by string) Group {
+	g := Group{
+		Calls: m.Calls, InputTokens: m.Input, OutputTokens: m.Output, TotalTokens: m.Input + m.Output, CostUSD: m.costUSD(),
+	}
+	switch by {
+	case "model":
+		g.Model = &m.Model
+	case "app":
+		g.App = &m.App
+	case "agent":
+		g.Agent = &m.Agent
+	case "user":
+		g.User = &m.User
+	}
+	return g
+}
+
+// series breaks a report's calls down by time, and by GroupBy if that is a key.
+func (q *Queries) series(ctx context.Context, r Report) ([]Point, error) {
+	s := selection{filter: r.Filter, interval: r.Interval}
+	if column := groupColumns[r.GroupBy]; column != "" {
+		s.keys = []string{column}
+		s.limit = maxPoints * maxGroups
+	}
+	list, err := q.measures(ctx, s)
+	points := make([]Point, 0, len(list))
+	for _, m := range list {
+		points = append(points, Point{Timestamp: m.Step.UTC(), Group: groupOf(m, r.GroupBy), Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS()})
+	}
+	return points, err
+}
+
+// Breakdown is one line of what a budget was spent on.
+type Breakdown struct {
+	Agent        *string    `json:"agent_id,omitempty"`
+	Model        *string    `json:"model,omitempty"`
+	Day          *time.Time `json:"day,omitempty"`
+	Calls        uint64     `json:"calls"`
+	InputTokens  uint64     `json:"input_tokens"`
+	OutputTokens uint64     `json:"output_tokens"`
+	TotalTokens  uint64     `json:"total_tokens"`
+	CostUSD      float64    `json:"cost_usd"`
+}
+
+// BudgetBreakdown tells what the calls of a budget's scope were spent on, by
+// agent, model (dearest first) or day (in order). The scope is a Filter: only
+// the field of the scope's type is set beside the workspace; for an
+// organization, Organization alone.
+func (q *Queries) BudgetBreakdown(ctx context.Context, scope Filter, groupBy string) ([]Breakdown, error) {
+	r, err := q.normalise(Report{Filter: scope, GroupBy: groupBy, Interval: Day}, "agent", "model", "day")
+	if err != nil {
+		return nil, err
+	}
+	s := selection{filter: r.Filter, limit: maxGroups}
+	if column := groupColumns[groupBy]; column != "" {
+		s.keys, s.order = []string{column}, "cost_micro_usd DESC, "+column
+	} else {
+		s.interval, s.limit = Day, 0
+	}
+	list, err := q.measures(ctx, s)
+	lines := make([]Breakdown, 0, len(list))
+	for _, m := range list {
+		g := groupOf(m, groupBy)
+		line := Breakdown{Agent: g.Agent, Model: g.Model, Calls: g.Calls, InputTokens: g.InputTokens,
+			OutputTokens: g.OutputTokens, TotalTokens: g.TotalTokens, CostUSD: g.CostUSD}
+		if s.interval == Day {
+			day := m.Step.UTC()
+			line.Day = &day
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
+}

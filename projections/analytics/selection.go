@@ -1,0 +1,107 @@
+package analytics
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// selection asks for sums over the calls of a filter, grouped.
+type selection struct {
+	filter   Filter
+	keys     []string // columns to group by
+	interval Interval // also group by steps of time; "": no
+	states   bool     // also distinct users and latency quantiles
+	order    string   // of the result; "": by time
+	limit    int      // 0: none
+}
+
+// sums are the columns every source has, in the order of [measure].
+var sums = []string{"calls", "errors", "input_tokens", "output_tokens", "cost_micro_usd", "latency_us"}
+
+// sql composes one statement: a UNION ALL of the spans, each grouped already,
+// and the sums over it.
+func (s selection) sql() (string, []any) {
+	c := s.filter.condition()
+	used := slices.Concat(c.columns, s.keys)
+	var parts []string
+	args := c.args
+	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.states)) {
+		start, end := fmt.Sprintf("start%d", i), fmt.Sprintf("end%d", i)
+		parts = append(parts, s.part(sp, c.terms, start, end))
+		args = append(args, ch.Named(start, sp.start), ch.Named(end, sp.end))
+	}
+	if len(parts) == 0 { // an empty range
+		parts = append(parts, s.part(span{nil, s.filter.Start, s.filter.End}, c.terms, "start", "end"))
+		args = append(args, ch.Named("start", s.filter.Start), ch.Named("end", s.filter.End))
+	}
+	columns := slices.Clone(s.keys)
+	if s.interval != "" {
+		columns = append([]string{"step"}, columns...)
+	}
+	group := ""
+	if len(columns) > 0 {
+		group = " GROUP BY " + strings.Join(columns, ", ")
+	}
+	for _, sum := range sums {
+		columns = append(columns, "sum(n_"+sum+") AS "+sum)
+	}
+	if s.states {
+		columns = append(columns, "uniqMerge(s_users) AS users", "quantilesTDigestMerge(0.5, 0.95, 0.99)(s_latency) AS latency",
+			"quantilesTDigestMerge(0.5, 0.95, 0.99)(s_ttft) AS ttft")
+	}
+	sql := "SELECT " + strings.Join(columns, ", ") + " FROM (" + strings.Join(parts, " UNION ALL ") + ")" + group
+	switch {
+	case s.order != "":
+		sql += " ORDER BY " + s.order
+	case s.interval != "":
+		sql += " ORDER BY " + strings.Join(append([]string{"step"}, s.keys...), ", ")
+	}
+	if s.limit > 0 {
+		sql += fmt.Sprintf(" LIMIT %d", s.limit)
+	}
+	return sql, args
+}
+
+// part reads one span.
+func (s selection) part(sp span, terms []string, start, end string) string {
+	columns := slices.Clone(s.keys)
+	from, column, timeType := "inferences", "ts", "DateTime64(6, 'UTC')"
+	if sp.source != nil {
+		from, column, timeType = sp.source.name, "bucket", "DateTime('UTC')"
+	}
+	if s.interval != "" {
+		columns = append([]string{"toDateTime(" + s.interval.floor() + "(" + column + "), 'UTC') AS step"}, columns...)
+	}
+	if sp.source != nil {
+		for _, sum := range sums {
+			columns = append(columns, "sum("+sum+") AS n_"+sum)
+		}
+	} else {
+		columns = append(columns, "count() AS n_calls", "countIf(status = 'error') AS n_errors")
+		for _, sum := range sums[2:] {
+			columns = append(columns, "sum("+sum+") AS n_"+sum)
+		}
+	}
+	switch {
+	case s.states && sp.source != nil:
+		columns = append(columns, "uniqMergeState(users) AS s_users",
+			"quantilesTDigestMergeState(0.5, 0.95, 0.99)(latency) AS s_latency", "quantilesTDigestMergeState(0.5, 0.95, 0.99)(ttft) AS s_ttft")
+	case s.states:
+		columns = append(columns, usersState+" AS s_users", latencyState+" AS s_latency", ttftState+" AS s_ttft")
+	}
+	where := slices.Concat(terms, []string{
+		fmt.Sprintf("%s >= {%s:%s}", column, start, timeType), fmt.Sprintf("%s < {%s:%s}", column, end, timeType),
+	})
+	sql := "SELECT " + strings.Join(columns, ", ") + " FROM " + from + " WHERE " + strings.Join(where, " AND ")
+	group := slices.Clone(s.keys)
+	if s.interval != "" {
+		group = append([]string{"step"}, group...)
+	}
+	if len(group) > 0 {
+		sql += " GROUP BY " + strings.Join(group, ", ")
+	}
+	return sql
+}

@@ -63,7 +63,7 @@ export async function makeCall(more = {}) {
  * uncaught error, and on any violation of the content security policy.
  */
 export async function withPage(browser, options, run) {
-  const { theme = 'light', width = 1360, height = 900, signedIn = true } = options
+  const { theme = 'light', width = 1360, height = 900, signedIn = true, origin = base } = options
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: theme,
@@ -80,7 +80,7 @@ export async function withPage(browser, options, run) {
   })
   page.on('request', (request) => {
     const url = request.url()
-    if (!url.startsWith(base) && !/^(data|blob|about):/.test(url)) faults.push(`external request: ${url}`)
+    if (!url.startsWith(origin) && !/^(data|blob|about):/.test(url)) faults.push(`external request: ${url}`)
   })
   if (signedIn) await context.addInitScript((value) => sessionStorage.setItem('strata.key', value), key)
   try {
@@ -91,7 +91,27 @@ export async function withPage(browser, options, run) {
   }
 }
 
-export const open = (page, path = '') => page.goto(`${base}/console/${path}`)
+export const open = (page, path = '', at = base) => page.goto(`${at}/console/${path}`)
+
+/** Positions of the events that were recorded after one, oldest first. */
+export async function eventsAfter(position) {
+  const events = await api('GET', '/api/v1/events?limit=100&sortOrder=desc')
+  return events.map((event) => event.sequence).filter((sequence) => sequence > position).sort((a, b) => a - b)
+}
+
+/** The position of the latest event. */
+export async function head() {
+  return Math.max(0, ...(await eventsAfter(-1)))
+}
+
+let serial = 0
+
+/** A name that no earlier run has used. */
+export const uniqueName = (what) => `${what} ${Date.now().toString(36)}-${++serial}`
+
+export async function makeBudget(more = {}) {
+  return api('POST', '/api/v1/budgets', { name: uniqueName('Test'), scopeType: 'workspace', limitUsd: 5, period: 'monthly', ...more })
+}
 
 /** Accessibility by axe; every violation is named with its elements. */
 export async function checkAxe(page, what) {

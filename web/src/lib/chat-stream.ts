@@ -13,11 +13,18 @@ export interface ChatRequest {
   appId?: string
 }
 
+export interface ChatEnd {
+  /** The answer's id, for feedback. */
+  messageId?: string | undefined
+  usage?: TokenUsage | undefined
+  cancelled: boolean
+}
+
 export interface ChatHandlers {
   onStart: (chatId: string | undefined) => void
   onToken: (content: string) => void
   /** Exactly one of onEnd and onError is called, once, and nothing after it. */
-  onEnd: (end: { chatId?: string | undefined; usage?: TokenUsage | undefined; cancelled: boolean }) => void
+  onEnd: (end: ChatEnd) => void
   onError: (error: { code: string; message: string }) => void
 }
 
@@ -27,8 +34,8 @@ export interface ChatSocket extends Socket {
 
 interface Frame {
   type?: string
-  runId?: string
   chatId?: string
+  messageId?: string
   content?: string
   tokenUsage?: TokenUsage
   error?: { code?: string; message?: string }
@@ -60,12 +67,12 @@ export function sendMessage(socket: ChatSocket, request: ChatRequest, handlers: 
         handlers.onToken(frame.content ?? '')
         break
       case 'end':
-        settle(() => handlers.onEnd({ chatId: frame.chatId, usage: frame.tokenUsage, cancelled }))
+        settle(() => handlers.onEnd({ messageId: frame.messageId, usage: frame.tokenUsage, cancelled }))
         break
       case 'error':
         settle(() =>
           cancelled
-            ? handlers.onEnd({ chatId: frame.chatId, cancelled })
+            ? handlers.onEnd({ cancelled })
             : handlers.onError({
                 code: frame.error?.code ?? 'ERROR',
                 message: frame.error?.message ?? 'The answer could not be made.',

@@ -1,7 +1,8 @@
 /** What the server answers, as far as the console uses it. */
 
 export interface Whoami {
-  user?: { id?: string; name?: string; email?: string }
+  /** Null for a service without a user. */
+  user?: { id?: string; name?: string; email?: string } | null
   organization?: { id?: string; name?: string }
   workspaceId?: string
   authType?: string
@@ -38,11 +39,15 @@ export interface App {
   type?: string
 }
 
+export type Rating = 'positive' | 'negative'
+
 export interface ChatMessage {
   id?: string
   role: string
   content: string
   createdAt?: string
+  tokenUsage?: { prompt?: number; completion?: number; total?: number }
+  feedback?: Rating
 }
 
 export interface Conversation {
@@ -69,9 +74,9 @@ export interface Budget {
   hardLimit?: boolean
   status?: 'active' | 'exceeded' | 'disabled'
   spentUsd?: number
+  /** Held for calls that are running. */
+  reservedUsd?: number
   remainingUsd?: number
-  periodStart?: string
-  periodEnd?: string
 }
 
 export interface BudgetUsage {
@@ -80,7 +85,8 @@ export interface BudgetUsage {
   limitUsd: number
   percentUsed: number
   tokens: number
-  periodStart?: string
-  periodEnd?: string
+  /** Null for the period total. */
+  periodStart?: string | null
+  periodEnd?: string | null
   breakdown?: { key: string; costUsd: number; tokens: number; calls: number }[]
 }

@@ -30,7 +30,8 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
   const [tokens, setTokens] = useState(budget?.limitTokens ? String(budget.limitTokens) : '')
   const [period, setPeriod] = useState<Budget['period']>(budget?.period ?? 'monthly')
   const [hardLimit, setHardLimit] = useState(budget?.hardLimit ?? true)
-  const [enabled, setEnabled] = useState(budget?.status !== 'disabled')
+  const wasEnabled = budget?.status !== 'disabled'
+  const [enabled, setEnabled] = useState(wasEnabled)
   const faults = faultsOf(save.error)
   const unplaced = save.isError && !Object.keys(faults).some((field) => fields.includes(field))
 
@@ -44,7 +45,8 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
       limitTokens: tokens ? Number(tokens) : null,
       period,
       hardLimit,
-      status: enabled ? 'active' : 'disabled',
+      // Only a change is sent: whether it is exceeded is for the server to say.
+      status: enabled === wasEnabled ? undefined : enabled ? 'active' : 'disabled',
     }
     save.mutate({ id: budget?.id, draft }, { onSuccess: onClose })
   }

@@ -124,6 +124,7 @@ function BudgetCard({ budget, onOpen }: { budget: Budget; onOpen: (kind: 'edit' 
       </div>
       <p className="flex flex-wrap gap-x-3 text-[13px] text-ink-3">
         <span>{budget.hardLimit === false ? 'Warns only' : 'Refuses over the limit'}</span>
+        {budget.reservedUsd ? <span>{usd(budget.reservedUsd)} held for running calls</span> : null}
         {budget.limitTokens ? <span>{count(budget.limitTokens)} tokens at most</span> : null}
       </p>
     </li>

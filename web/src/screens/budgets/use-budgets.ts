@@ -11,7 +11,7 @@ export interface BudgetDraft {
   limitTokens: number | null
   period: Budget['period']
   hardLimit: boolean
-  status: 'active' | 'disabled'
+  status: 'active' | 'disabled' | undefined
 }
 
 const path = (id: string) => `/api/v1/budgets/${encodeURIComponent(id)}`

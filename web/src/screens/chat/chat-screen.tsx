@@ -35,6 +35,8 @@ function toTurns(conversation: Conversation | undefined): Turn[] {
     role: message.role,
     content: message.content,
     state: 'done',
+    usage: message.tokenUsage,
+    rating: message.feedback,
   }))
 }
 

@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query'
 import { MessageSquare, ThumbsDown, ThumbsUp } from 'lucide-react'
 import { memo, useEffect, useRef } from 'react'
 import { useApi } from '@/lib/api/context'
+import type { Rating } from '@/lib/api/types'
 import { integer } from '@/lib/format'
 import { IconButton } from '@/ui/button'
 import { CopyButton } from '@/ui/copy'
@@ -84,10 +85,10 @@ function Thinking() {
 function TurnFooter({ turn, chatId }: { turn: Turn; chatId: string | undefined }) {
   const api = useApi()
   const rate = useMutation({
-    mutationFn: (rating: 'positive' | 'negative') =>
+    mutationFn: (rating: Rating) =>
       api.post('/api/v1/chat/feedback', { chatId, rating, ...(turn.id && { messageId: turn.id }) }),
   })
-  const rated = rate.isSuccess ? rate.variables : undefined
+  const rated = rate.isSuccess ? rate.variables : turn.rating
   return (
     <div className="-ml-2 flex flex-wrap items-center text-xs text-ink-3">
       {turn.content && <CopyButton text={turn.content} label="Copy answer" />}

@@ -4,17 +4,19 @@ import { queryString } from '@/lib/api/client'
 import { useApi } from '@/lib/api/context'
 import { socketUrl } from '@/lib/base'
 import type { ChatSocket, TokenUsage } from '@/lib/chat-stream'
+import type { Rating } from '@/lib/api/types'
 import { sendMessage } from '@/lib/chat-stream'
 
 export interface Turn {
   key: string
-  /** The server's id, for feedback; unknown for what was just said. */
+  /** The server's id, for feedback; unknown for what is being said. */
   id?: string | undefined
   role: string
   content: string
   state: 'done' | 'streaming' | 'cancelled' | 'failed'
   error?: string
   usage?: TokenUsage | undefined
+  rating?: Rating | undefined
 }
 
 export interface Target {
@@ -67,7 +69,8 @@ export function useChat(onChatId: (id: string) => void) {
             if (current && id && id !== chatId) onChatId(id)
           },
           onToken: (content) => change((turn) => ({ ...turn, content: turn.content + content })),
-          onEnd: ({ usage, cancelled }) => finish((turn) => ({ ...turn, usage, state: cancelled ? 'cancelled' : 'done' })),
+          onEnd: ({ messageId, usage, cancelled }) =>
+            finish((turn) => ({ ...turn, id: messageId, usage, state: cancelled ? 'cancelled' : 'done' })),
           onError: ({ message: error }) => finish((turn) => ({ ...turn, state: 'failed', error })),
         },
       )

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { api, launch, makeBudget, open, uniqueName, withPage } from './helpers.mjs'
+
+describe('budgets', () => {
+  let browser
+  before(async () => (browser = await launch()))
+  after(() => browser.close())
+
+  const card = (page, name) => page.getByRole('list', { name: 'Budgets' }).getByRole('listitem').filter({ hasText: name })
+
+  test('created, seen at once, edited, reset and deleted', async () => {
+    const name = uniqueName('Team')
+    await withPage(browser, {}, async (page) => {
+      await open(page, 'budgets')
+      await page.getByRole('button', { name: 'New budget' }).click()
+      const form = page.getByRole('dialog')
+      await form.getByLabel('Name').fill(name)
+      await form.getByLabel('Limit in USD').fill('12.5')
+      await form.getByLabel('Period').selectOption('weekly')
+      await form.getByRole('button', { name: 'Create' }).click()
+      await form.waitFor({ state: 'detached' })
+      await card(page, name).getByText('of $12.50 a week').waitFor()
+
+      await card(page, name).getByRole('button', { name: `Actions for ${name}` }).click()
+      await page.getByRole('menuitem', { name: 'Edit' }).click()
+      await form.getByLabel('Limit in USD').fill('20')
+      await form.getByRole('button', { name: 'Save' }).click()
+      await card(page, name).getByText('of $20.00 a week').waitFor()
+
+      await card(page, name).getByRole('button', { name, exact: true }).click()
+      await page.getByRole('dialog', { name }).getByText('of $20.00').waitFor()
+      await page.getByText('By day').click()
+      await page.keyboard.press('Escape')
+
+      await card(page, name).getByRole('button', { name: `Actions for ${name}` }).click()
+      await page.getByRole('menuitem', { name: 'Reset usage' }).click()
+      await form.getByLabel('Reason').fill('a test')
+      await form.getByRole('button', { name: 'Reset', exact: true }).click()
+      await form.waitFor({ state: 'detached' })
+
+      await card(page, name).getByRole('button', { name: `Actions for ${name}` }).click()
+      await page.getByRole('menuitem', { name: 'Delete' }).click()
+      await form.getByRole('button', { name: 'Delete', exact: true }).click()
+      await form.waitFor({ state: 'detached' })
+      await card(page, name).waitFor({ state: 'detached' })
+    })
+    const left = await api('GET', '/api/v1/budgets?limit=100')
+    assert.equal(left.some((budget) => budget.name === name), false)
+  })
+
+  test('a fault stands beside its field', async () => {
+    await withPage(browser, {}, async (page) => {
+      await open(page, 'budgets')
+      await page.getByRole('button', { name: 'New budget' }).click()
+      const form = page.getByRole('dialog')
+      await form.getByLabel('Name').fill('Nothing')
+      await form.getByLabel('Limit in USD').fill('0')
+      await form.getByRole('button', { name: 'Create' }).click()
+      const limit = form.getByLabel('Limit in USD')
+      await form.locator('[aria-invalid=true]').first().waitFor()
+      assert.equal(await limit.getAttribute('aria-invalid'), 'true')
+    })
+  })
+
+  test('the address opens one budget', async () => {
+    const budget = await makeBudget()
+    try {
+      await withPage(browser, {}, async (page) => {
+        await open(page, `budgets?budget=${budget.id}`)
+        await page.getByRole('dialog', { name: budget.name }).waitFor()
+      })
+    } finally {
+      await api('DELETE', `/api/v1/budgets/${budget.id}`)
+    }
+  })
+})

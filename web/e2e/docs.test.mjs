@@ -1,0 +1,36 @@
+import { after, before, describe, test } from 'node:test'
+import { base, launch, shot, withPage } from './helpers.mjs'
+import { startProxy } from './proxy.mjs'
+
+describe('API reference', () => {
+  let browser
+  before(async () => (browser = await launch()))
+  after(() => browser.close())
+
+  for (const theme of ['light', 'dark']) {
+    test(`it is shown, from this server alone (${theme})`, async () => {
+      await withPage(browser, { theme, signedIn: false }, async (page) => {
+        await page.goto(`${base}/api/v1/docs`)
+        await page.getByText(base, { exact: true }).first().waitFor()
+        await page.getByRole('link', { name: 'Quickstart' }).waitFor()
+        await page.getByRole('heading', { name: /Strata/ }).first().waitFor({ timeout: 30_000 })
+        await shot(page, `docs-${theme}`)
+      })
+    })
+  }
+
+  test('it works under a sub-path behind a proxy', async () => {
+    const proxy = await startProxy('/deep/strata')
+    try {
+      await withPage(browser, { signedIn: false, origin: proxy.base }, async (page) => {
+        await page.goto(`${proxy.base}/api/v1/docs`)
+        await page.getByText(proxy.base, { exact: true }).first().waitFor()
+        await page.getByRole('heading', { name: /Strata/ }).first().waitFor({ timeout: 30_000 })
+        await page.getByRole('link', { name: 'Quickstart' }).click()
+        await page.getByRole('heading', { name: 'Quickstart' }).waitFor()
+      })
+    } finally {
+      await proxy.stop()
+    }
+  })
+})

@@ -130,7 +130,7 @@ func (a *account) close(ctx context.Context, r result) error {
 // fill completes the record.
 func (a *account) fill(ctx context.Context, r result) {
 	a.rec.LatencyUS = a.g.Now().Sub(a.rec.StartedAt).Microseconds()
-	a.rec.StartedAt = a.rec.StartedAt.UTC()
+	a.rec.StartedAt = a.rec.StartedAt.UTC().Truncate(time.Microsecond) // as the log keeps times
 	a.rec.InputTokens, a.rec.OutputTokens, a.rec.CachedTokens = r.usage.InputTokens, r.usage.OutputTokens, r.usage.CachedTokens
 	a.rec.UsageEstimated = r.estimated
 	a.rec.Cost = a.price.Cost(r.usage)
@@ -247,10 +247,8 @@ func (a *account) finishSpan(recordErr error) {
 }
 
 // firstToken notes when the client got the first frame.
-func (a *account) firstToken() time.Duration {
-	took := a.g.Now().Sub(a.rec.StartedAt)
-	a.rec.FirstTokenUS = max(1, took.Microseconds())
-	return took
+func (a *account) firstToken() {
+	a.rec.FirstTokenUS = max(1, a.g.Now().Sub(a.rec.StartedAt).Microseconds())
 }
 
 // kindName names a kind of failure for metrics.

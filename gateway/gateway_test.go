@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/goleak"
 
 	"strata/domain"
@@ -400,5 +403,55 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}
+	}
+}
+
+func TestEmbedInside(t *testing.T) {
+	r := newRig(t)
+	req, err := gateway.NewEmbed("strata/embed-1", []string{"one", "two words"}, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Embed(context.Background(), caller, req)
+	if err != nil || got.Usage.InputTokens != 3 || !strings.Contains(string(got.Body), `"index":1`) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestCallersMetadataWins(t *testing.T) {
+	r := newRig(t)
+	call := caller
+	call.Metadata = map[string]string{"app": "ours", "more": "x"}
+	if _, err := r.Chat(context.Background(), call, chatRequest(t, `{"model":"echo","messages":[{"role":"user","content":"a"}],"metadata":{"app":"theirs","own":"y"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.record(t).Metadata, map[string]string{"app": "ours", "more": "x", "own": "y"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestPanicLeavesNothingReserved(t *testing.T) {
+	r := newRig(t)
+	r.books.Limit(1_000_000)
+	defer func() {
+		if recover() == nil {
+			t.Error("the panic was swallowed")
+		}
+		r.wantLog(t, "reserve", "release")
+	}()
+	_, err := r.ChatStream(context.Background(), caller, chatRequest(t, streamed("")), func(gateway.Chunk) error { panic("sink") })
+	t.Errorf("returned %v", err)
+}
+
+func TestSpan(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	r := newRig(t, func(c *gateway.Config) {
+		c.Tracer = trace.NewTracerProvider(trace.WithSpanProcessor(spans)).Tracer("test")
+	})
+	_, err := r.Chat(context.Background(), caller, chatRequest(t, ask("nobody/x")))
+	wantCode(t, err, domain.CodeNotFound)
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].Name() != "gateway.chat" || ended[0].Status().Code != codes.Error {
+		t.Errorf("spans %v", ended)
 	}
 }

@@ -124,13 +124,4 @@ func hash(sort byte, s string) uint64 {
 	return h ^ h>>33
 }
 
-// Similarity returns the cosine of two vectors that Vector made.
-func Similarity(a, b []float32) float64 {
-	var sum float64
-	for i := range min(len(a), len(b)) {
-		sum += float64(a[i]) * float64(b[i])
-	}
-	return sum
-}
-
 func blank(text string) bool { return strings.TrimSpace(text) == "" }

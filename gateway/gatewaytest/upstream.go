@@ -247,17 +247,6 @@ func Endless(word string, pause time.Duration) Behaviour {
 	}
 }
 
-// Slowly waits for a signal before it behaves.
-func Slowly(signal <-chan struct{}, then Behaviour) Behaviour {
-	return func(w http.ResponseWriter, r *Request) {
-		select {
-		case <-signal:
-			then(w, r)
-		case <-r.Context().Done():
-		}
-	}
-}
-
 type eventStream struct{ w http.ResponseWriter }
 
 func begin(w http.ResponseWriter) eventStream {

@@ -44,17 +44,20 @@ func BenchmarkCall(b *testing.B) {
 	run("gateway/64", r.url, "up/m", 64)
 }
 
-// BenchmarkStream passes streams of 100 frames.
+// BenchmarkStream passes streams of 100 frames; first-µs is the time to the
+// first byte.
 func BenchmarkStream(b *testing.B) {
 	r := newRig(b)
 	r.dir.AddProvider(gateway.Provider{Name: "any", BaseURL: r.up.URL})
 	r.up.Always(gatewaytest.Words(strings.TrimSpace(strings.Repeat("word ", 98))))
-	run := func(name, url, model string) {
+	run := func(name, url, model string, clients int) {
 		body := strings.Replace(benchRequest, `"model":"MODEL"`, `"model":"`+model+`","stream":true`, 1)
-		b.Run(name, func(b *testing.B) { call(b, url+"/chat/completions", body, 16) })
+		b.Run(name, func(b *testing.B) { call(b, url+"/chat/completions", body, clients) })
 	}
-	run("direct", r.up.URL, "m")
-	run("gateway", r.url, "any/m")
+	run("direct/1", r.up.URL, "m", 1)
+	run("gateway/1", r.url, "any/m", 1)
+	run("direct/16", r.up.URL, "m", 16)
+	run("gateway/16", r.url, "any/m", 16)
 }
 
 // call makes b.N calls from a number of clients and reports CPU and latency.
@@ -62,30 +65,37 @@ func call(b *testing.B, url, body string, clients int) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	one := func() error {
+	one := func() (first time.Duration, err error) {
+		start := time.Now()
 		req, err := http.NewRequest("POST", url, strings.NewReader(body))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		req.Header.Set("Authorization", "Bearer key")
 		resp, err := client.Do(req)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer resp.Body.Close()
+		if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
+			return 0, err
+		}
+		first = time.Since(start)
 		_, err = io.Copy(io.Discard, resp.Body)
-		return err
+		return first, err
 	}
 	work := make(chan struct{})
-	times := make([][]time.Duration, clients)
+	times, firsts := make([][]time.Duration, clients), make([][]time.Duration, clients)
 	var wg sync.WaitGroup
 	for i := range clients {
 		wg.Go(func() {
 			for range work {
 				start := time.Now()
-				if err := one(); err != nil {
+				first, err := one()
+				if err != nil {
 					b.Error(err)
 				}
+				firsts[i] = append(firsts[i], first)
 				times[i] = append(times[i], time.Since(start))
 			}
 		})
@@ -97,11 +107,15 @@ func call(b *testing.B, url, body string, clients int) {
 	close(work)
 	wg.Wait()
 	used := cpu(b) - before
-	all := slices.Concat(times...)
-	slices.Sort(all)
-	b.ReportMetric(float64(used.Microseconds())/float64(len(all)), "cpu-µs/op")
-	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
-	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-µs/op")
+	report := func(name string, times [][]time.Duration) {
+		all := slices.Concat(times...)
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds()), name+"p50-µs")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), name+"p99-µs")
+	}
+	report("", times)
+	report("first-", firsts)
 }
 
 func cpu(b *testing.B) time.Duration {

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
@@ -130,6 +132,7 @@ func benchServer(b *testing.B, h http.Handler, method, target, body string) {
 	defer server.Close()
 	request := method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nContent-Type: application/json\r\nContent-Length: " +
 		itoa(len(body)) + "\r\n\r\n" + body
+	before := cpuTime(b)
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -151,6 +154,17 @@ func benchServer(b *testing.B, h http.Handler, method, target, body string) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// cpuTime is what the process has used, client and server: unlike the clock on
+// the wall it does not count the neighbours of a busy machine.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // readAnswer reads one answer with a Content-Length.

@@ -342,7 +342,7 @@ func firstOf(q map[string][]string, names ...string) string {
 }
 
 // unmarshalFault turns what encoding/json says of a value that fits the schema
-// but not the Go type (3e2 for an integer) into a fault.
+// but not the Go type into a fault.
 func unmarshalFault(err error, s *shape, camel bool) error {
 	if e, ok := err.(*json.UnmarshalTypeError); ok {
 		return faultsError([]domain.FieldError{fieldFault(s.spellPath(e.Field, camel), "cannot be "+e.Value)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"unicode/utf8"
@@ -136,11 +137,59 @@ func (c *checker) inRange(raw []byte) bool {
 	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return false
 	}
-	if c.schema.Minimum == nil && c.schema.Maximum == nil {
-		return true
-	}
 	n, err := strconv.ParseFloat(string(raw), 64)
 	return err == nil && (c.schema.Minimum == nil || n >= *c.schema.Minimum) && (c.schema.Maximum == nil || n <= *c.schema.Maximum)
+}
+
+// integer is the width of a Go integer; the zero value is any other type.
+type integer struct {
+	bits     int
+	unsigned bool
+}
+
+func integerOf(t reflect.Type) integer {
+	t = deref(t)
+	if opaque(t) {
+		return integer{}
+	}
+	switch k := t.Kind(); {
+	case k >= reflect.Int && k <= reflect.Int64:
+		return integer{t.Bits(), false}
+	case k >= reflect.Uint && k <= reflect.Uint64:
+		return integer{t.Bits(), true}
+	}
+	return integer{}
+}
+
+// exact is the largest integer below which a float64 holds all of them.
+const exact = 1 << 53
+
+// plain writes the JSON number at the end of out, which begins at mark, as Go
+// reads integers: 3e2 and 300.0 become 300. It returns false when the number
+// does not fit the type. What is not a whole number is left to the schema.
+func (i integer) plain(out []byte, mark int) ([]byte, bool) {
+	raw := out[mark:]
+	if i.bits == 0 || len(raw) == 0 || (raw[0] != '-' && (raw[0] < '0' || raw[0] > '9')) {
+		return out, true
+	}
+	if bytes.ContainsAny(raw, ".eE") {
+		n, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || n > exact || n < -exact {
+			return out, false
+		}
+		if n != math.Trunc(n) {
+			return out, true
+		}
+		out = strconv.AppendInt(out[:mark], int64(n), 10)
+		raw = out[mark:]
+	}
+	var err error
+	if i.unsigned && raw[0] != '-' { // the schema refuses negative ones
+		_, err = strconv.ParseUint(string(raw), 10, i.bits)
+	} else {
+		_, err = strconv.ParseInt(string(raw), 10, i.bits)
+	}
+	return out, err == nil
 }
 
 // verdict gathers huma's findings; kept between values to save allocations.

@@ -301,8 +301,13 @@ func (w *rewriter) readField(s *shape, key []byte, seen *ticks, start int) error
 	}
 	w.path = append(w.path, segment{field: f})
 	err := w.read(f.shape)
-	if err == nil && !f.check.accepts(w.out[mark:]) {
-		f.check.check(w.out[mark:], w.verdict, w.faultHere)
+	if err == nil {
+		var fits bool
+		if w.out, fits = f.integer.plain(w.out, mark); !fits {
+			w.faultHere("", "is out of range")
+		} else if !f.check.accepts(w.out[mark:]) {
+			f.check.check(w.out[mark:], w.verdict, w.faultHere)
+		}
 	}
 	w.path = w.path[:len(w.path)-1]
 	return err

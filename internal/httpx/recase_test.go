@@ -32,6 +32,9 @@ type gadget struct {
 	TagNames    []string                   `json:"tag_names" maxItems:"3"`
 	ParentID    *string                    `json:"parent_id" nullable:"true"`
 	Labels      map[string]json.RawMessage `json:"labels,omitempty"`
+	Small       int8                       `json:"small,omitempty"`
+	Count       uint16                     `json:"count,omitempty"`
+	Ratio       float64                    `json:"ratio,omitempty"`
 }
 
 func gadgetShape(view View) *shape { return shapes{}.of(reflect.TypeFor[gadget](), view) }
@@ -79,6 +82,9 @@ func TestCanonicalFindsEveryFault(t *testing.T) {
 			[]string{"workSteps[0] expected object", "byName.k.id expected string"}},
 		{"not an object", `[]`, Create, true, []string{" expected object"}},
 		{"fractions", `{"display_name":"ab","top_k":1.5}`, Create, true, []string{"topK expected integer"}},
+		{"whole numbers however written", `{"display_name":"ab","top_k":3e2,"small":-1.0e1,"count":7.0}`, Create, true, nil},
+		{"numbers that do not fit", `{"display_name":"ab","top_k":99999999999999999999,"small":128,"count":-1,"ratio":1e999}`, Create, true,
+			[]string{"topK is out of range", "small is out of range", "count expected number >= 0", "ratio is out of range"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,6 +100,13 @@ func TestCanonicalFindsEveryFault(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestIntegersBecomePlain(t *testing.T) {
+	got, faults, err := canonical(nil, []byte(`{"display_name":"ab","status":"draft","top_k":3e2,"small":-1.0e1,"ratio":1.50}`), gadgetShape(Create), true)
+	if want := `{"display_name":"ab","status":"draft","top_k":300,"small":-10,"ratio":1.50}`; string(got) != want || faults != nil || err != nil {
+		t.Errorf("got  %s %v %v\nwant %s", got, faults, err, want)
 	}
 }
 

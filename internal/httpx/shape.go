@@ -82,6 +82,7 @@ type shapeField struct {
 	fallback    []byte  // JSON of the default value, for absent fields
 	empty       string  // what null means on output: "[]" for a list, "{}" for a map
 	check       checker // what the value itself has to satisfy, on input
+	integer     integer // the width of an integer field, on input
 }
 
 // spelled returns the field's name in a mount's case.
@@ -142,7 +143,7 @@ func (c shapes) object(t reflect.Type, view View) *shape {
 		f.nullable = view == Update || view == Output || jf.nullable()
 		if view != Output && f.presence == kept {
 			leaf := leafSchema(t, jf)
-			f.check = newChecker(leaf, f.shape != nil)
+			f.check, f.integer = newChecker(leaf, f.shape != nil), integerOf(jf.Type)
 			if view == Create {
 				f.fallback = jf.fallback(leaf)
 			}

@@ -18,6 +18,15 @@ copy.addEventListener('click', async () => {
   setTimeout(() => (copy.textContent = 'Copy'), 1500)
 })
 
+/** The key of a console that is signed in, so that requests can be tried at once. */
+function keptKey() {
+  try {
+    return sessionStorage.getItem('strata.key') ?? localStorage.getItem('strata.key') ?? ''
+  } catch {
+    return ''
+  }
+}
+
 async function start() {
   const response = await fetch(main.dataset.spec, { headers: { Accept: 'application/json' } })
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
@@ -35,9 +44,10 @@ async function start() {
     agent: { disabled: true },
     mcp: { disabled: true },
     hideClientButton: true,
+    showDeveloperTools: 'never',
     persistAuth: false,
     defaultOpenAllTags: false,
-    authentication: { preferredSecurityScheme: 'bearerAuth' },
+    authentication: { preferredSecurityScheme: 'bearer', securitySchemes: { bearer: { token: keptKey() } } },
   })
   wait.remove()
 }

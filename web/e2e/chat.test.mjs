@@ -35,7 +35,7 @@ describe('chat', () => {
       await page.getByText('Start a conversation').waitFor()
       const history = page.getByRole('complementary', { name: 'History' })
       await history.getByText(name).first().click()
-      await page.getByRole('log').getByText('And when does it close?').waitFor()
+      await page.getByRole('log').getByText('You: And when does it close?').waitFor()
       await history.getByRole('button', { name: new RegExp(`Delete .*${name}`) }).click()
       await history.getByText(name).first().waitFor({ state: 'detached' })
       await page.getByText('Start a conversation').waitFor()

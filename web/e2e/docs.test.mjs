@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { base, launch, shot, withPage } from './helpers.mjs'
 import { startProxy } from './proxy.mjs'
@@ -18,6 +19,17 @@ describe('API reference', () => {
       })
     })
   }
+
+  test('a request can be tried, with the key of the console', async () => {
+    await withPage(browser, {}, async (page) => {
+      await page.goto(`${base}/api/v1/docs`)
+      await page.getByRole('link', { name: /Authentication/ }).first().click({ timeout: 30_000 })
+      await page.getByRole('button', { name: /Test Request/ }).first().click()
+      const answer = page.waitForResponse((response) => response.url().startsWith(`${base}/api/v1/auth/whoami`))
+      await page.getByRole('dialog').getByRole('button', { name: /^Send/ }).click()
+      assert.equal((await answer).status(), 200)
+    })
+  })
 
   test('it works under a sub-path behind a proxy', async () => {
     const proxy = await startProxy('/deep/strata')

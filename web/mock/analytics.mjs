@@ -43,9 +43,10 @@ export function analytics(world, report, query) {
     return time >= start && time < end && (!model || call.model === model)
   })
   const all = sums(calls)
+  const split = (list) => (query.get('groupBy') === 'model' ? groups(list, (call) => call.model) : [[undefined, list]])
   const series = groups(calls, (call) => Math.floor(Date.parse(call.timestamp) / length) * length)
     .sort((a, b) => a[0] - b[0])
-    .map(([time, list]) => ({ timestamp: new Date(time).toISOString(), ...sums(list) }))
+    .flatMap(([time, list]) => split(list).map(([model, part]) => ({ timestamp: new Date(time).toISOString(), model, ...sums(part) })))
   const byModel = groups(calls, (call) => call.model).map(([key, list]) => ({ model: key, ...sums(list) }))
   const period = { periodStart: new Date(start).toISOString(), periodEnd: new Date(end).toISOString(), series }
   if (report === 'usage') {

@@ -1,5 +1,5 @@
 /** A few operations, enough to see the docs page work. */
-const secured = [{ bearerAuth: [] }]
+const secured = [{ bearer: [] }]
 
 export const openapi = {
   openapi: '3.1.0',
@@ -7,7 +7,7 @@ export const openapi = {
   servers: [{ url: 'http://localhost:8000' }],
   tags: [{ name: 'Authentication' }, { name: 'Budgets' }],
   components: {
-    securitySchemes: { bearerAuth: { type: 'http', scheme: 'bearer' } },
+    securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
     schemas: {
       Budget: {
         type: 'object',

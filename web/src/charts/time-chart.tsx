@@ -24,8 +24,21 @@ interface Props {
   interval: Interval
   series: ChartSeries[]
   format: (value: number) => string
+  /** Puts the series on top of one another, the first at the bottom. */
+  stacked?: boolean
   height?: number
   className?: string
+}
+
+/** Sums from the bottom up, tallest first, so that each bar covers the lower part of the one before. */
+function stack(series: ChartSeries[]): ChartSeries[] {
+  const sums: number[] = []
+  return series
+    .map((s) => ({
+      ...s,
+      values: s.values.map((value, i) => (sums[i] = (sums[i] ?? 0) + (value ?? 0))),
+    }))
+    .reverse()
 }
 
 /** Redrawn when the text font arrives: a canvas keeps the fallback it was drawn with. */
@@ -43,7 +56,7 @@ function useFontReady(): boolean {
 }
 
 /** A chart over time on a canvas, with a legend and a tooltip in HTML. */
-export function TimeChart({ summary, times, interval, series, format, height = 232, className }: Props) {
+export function TimeChart({ summary, times, interval, series, format, stacked = false, height = 232, className }: Props) {
   const [frame, width] = useWidth<HTMLDivElement>()
   const theme = useStore(shownTheme)
   const fontReady = useFontReady()
@@ -53,8 +66,8 @@ export function TimeChart({ summary, times, interval, series, format, height = 2
   latest.current = { format, setHover }
 
   const data = useMemo<uPlot.AlignedData>(
-    () => [times.map((t) => t / 1000), ...series.map((s) => s.values)],
-    [times, series],
+    () => [times.map((t) => t / 1000), ...(stacked ? stack(series) : series).map((s) => s.values)],
+    [times, series, stacked],
   )
   const shape = series.map((s) => `${s.kind}${s.colour}${s.label}`).join()
 
@@ -65,7 +78,7 @@ export function TimeChart({ summary, times, interval, series, format, height = 2
       width,
       height,
       interval,
-      series,
+      series: stacked ? series.toReversed() : series,
       format: (value) => latest.current.format(value),
       onHover: (next) => latest.current.setHover(next),
     })
@@ -77,7 +90,7 @@ export function TimeChart({ summary, times, interval, series, format, height = 2
     }
     // The data alone does not need a new plot: the next effect hands it over.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [width, height, theme, fontReady, shape, interval])
+  }, [width, height, theme, fontReady, shape, interval, stacked])
 
   useEffect(() => plot.current?.setData(data), [data])
 

@@ -21,17 +21,31 @@ test('the three answers become one picture', () => {
       series: [{ timestamp: at(minute), calls: 10, errors: 1, inputTokens: 100, outputTokens: 50 }],
     },
     { errorRate: 0.1, p50LatencyMs: 5, p95LatencyMs: 9, p99LatencyMs: 12, series: [{ timestamp: at(minute), calls: 10, p50LatencyMs: 5, p95LatencyMs: 9, p99LatencyMs: 12 }] },
-    { totalUsd: 0.3, byModel: [{ model: 'b', costUsd: 0.2 }, { model: 'a', costUsd: 0.1 }], series: [{ timestamp: at(minute + 1), costUsd: 0.3 }] },
+    { totalUsd: 0.3, byModel: [{ model: 'b', costUsd: 0.2 }, { model: 'a', costUsd: 0.1 }], series: [{ timestamp: at(minute + 1), model: 'b', costUsd: 0.2 }, { timestamp: at(minute + 1), model: 'a', costUsd: 0.1 }] },
   )
   expect(overview).toMatchObject({ calls: 10, errorRate: 0.1, costUsd: 0.3, p99: 12, users: 2 })
   expect(overview.points).toEqual([
     { time: 0, calls: 0, errors: 0, tokens: 0, costUsd: 0, p50: null, p95: null, p99: null },
-    { time: minute, calls: 10, errors: 1, tokens: 150, costUsd: 0.3, p50: 5, p95: 9, p99: 12 },
+    { time: minute, calls: 10, errors: 1, tokens: 150, costUsd: expect.closeTo(0.3), p50: 5, p95: 9, p99: 12 },
     { time: 2 * minute, calls: 0, errors: 0, tokens: 0, costUsd: 0, p50: null, p95: null, p99: null },
   ])
   expect(overview.models.map((m) => [m.model, m.calls, m.costUsd])).toEqual([
     ['b', 2, 0.2],
     ['a', 8, 0.1],
+  ])
+})
+
+test('costs are split by model, the costliest first, the rest together', () => {
+  const models = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((model, i) => ({ model, costUsd: 7 - i }))
+  const series = models.map(({ model, costUsd }) => ({ timestamp: at(0), model, costUsd }))
+  const { costs } = toOverview(span, 'minute', {}, {}, { byModel: models, series })
+  expect(costs.map(({ model, values }) => [model, ...values])).toEqual([
+    ['a', 7, 0, 0],
+    ['b', 6, 0, 0],
+    ['c', 5, 0, 0],
+    ['d', 4, 0, 0],
+    ['e', 3, 0, 0],
+    ['Other', 3, 0, 0],
   ])
 })
 

@@ -21,6 +21,12 @@ export interface ModelUse {
   costUsd: number
 }
 
+/** What one model cost in each bucket. */
+export interface CostSeries {
+  model: string
+  values: number[]
+}
+
 export interface Overview {
   span: Span
   calls: number
@@ -35,7 +41,12 @@ export interface Overview {
   users: number
   points: Point[]
   models: ModelUse[]
+  /** The costliest models first; what is left after `rankedModels` of them is "Other". */
+  costs: CostSeries[]
 }
+
+/** How many models are told apart by colour. */
+export const rankedModels = 5
 
 export type Raw = Record<string, unknown>
 
@@ -45,6 +56,7 @@ const rows = (value: unknown): Raw[] => (Array.isArray(value) ? (value as Raw[])
 /** Joins the three analytics answers into what the overview shows. */
 export function toOverview(span: Span, interval: Interval, usage: Raw, performance: Raw, costs: Raw): Overview {
   const calls = number(usage.totalCalls)
+  const models = toModels(rows(usage.byModel), rows(costs.byModel))
   return {
     span,
     calls,
@@ -58,7 +70,8 @@ export function toOverview(span: Span, interval: Interval, usage: Raw, performan
     perMinute: (calls / (span.end - span.start)) * 60_000,
     users: number(usage.uniqueUsers),
     points: toPoints(span, interval, rows(usage.series), rows(performance.series), rows(costs.series)),
-    models: toModels(rows(usage.byModel), rows(costs.byModel)),
+    models,
+    costs: toCosts(span, interval, models, rows(costs.series)),
   }
 }
 
@@ -98,6 +111,21 @@ function toPoints(span: Span, interval: Interval, usage: Raw[], performance: Raw
     if (point) point.costUsd += number(row.costUsd)
   }
   return [...points.values()]
+}
+
+/** Splits a series of costs by model. A series that is not split is one nameless model's. */
+function toCosts(span: Span, interval: Interval, models: ModelUse[], series: Raw[]): CostSeries[] {
+  const { times, floor } = bucketsOf(span, interval)
+  const index = new Map(times.map((time, i) => [time, i]))
+  const named = models.slice(0, rankedModels).map((m) => m.model)
+  const costs = new Map<string, number[]>()
+  for (const name of [...named, 'Other']) costs.set(name, times.map(() => 0))
+  for (const row of series) {
+    const at = index.get(floor(Date.parse(String(row.timestamp))))
+    const values = costs.get(String(row.model ?? '')) ?? costs.get('Other')
+    if (at !== undefined && values) values[at] = (values[at] ?? 0) + number(row.costUsd)
+  }
+  return [...costs].map(([model, values]) => ({ model, values })).filter(({ values }) => values.some((value) => value > 0))
 }
 
 function toModels(usage: Raw[], costs: Raw[]): ModelUse[] {

@@ -1,4 +1,4 @@
-import { Activity } from 'lucide-react'
+import { Activity, X } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { TimeChart } from '@/charts/time-chart'
 import { useApi } from '@/lib/api/context'
@@ -12,8 +12,8 @@ import { Button } from '@/ui/button'
 import { CodeBlock } from '@/ui/copy'
 import { EmptyState, ErrorState, Skeleton } from '@/ui/feedback'
 import { RangePicker } from '@/ui/range-picker'
-import { X } from 'lucide-react'
-import { CostByModel, ModelTable } from './models'
+import { CostByModel, modelColour } from './cost-by-model'
+import { ModelTable } from './model-table'
 import { Tiles } from './tiles'
 import type { OverviewData } from './use-overview'
 import { useOverview } from './use-overview'
@@ -59,7 +59,7 @@ export function OverviewScreen() {
 }
 
 function Charts({ data }: { data: OverviewData }) {
-  const { points, interval } = data
+  const { points, interval, costs, models } = data
   const times = useMemo(() => points.map((p) => p.time), [points])
   const series = useMemo(
     () => ({
@@ -72,9 +72,11 @@ function Charts({ data }: { data: OverviewData }) {
         { label: 'p95', colour: '--chart-2', kind: 'line' as const, values: points.map((p) => p.p95) },
         { label: 'p50', colour: '--chart-1', kind: 'line' as const, values: points.map((p) => p.p50) },
       ],
-      cost: [{ label: 'Cost', colour: '--chart-2', kind: 'bars' as const, values: points.map((p) => p.costUsd) }],
+      cost: costs.length
+        ? costs.map(({ model, values }) => ({ label: model, colour: modelColour(models, model), kind: 'bars' as const, values }))
+        : [{ label: 'Cost', colour: '--chart-1', kind: 'bars' as const, values: points.map((p) => p.costUsd) }],
     }),
-    [points],
+    [points, costs, models],
   )
   return (
     <>
@@ -104,12 +106,13 @@ function Charts({ data }: { data: OverviewData }) {
             times={times}
             interval={interval}
             series={series.cost}
+            stacked
             format={usdShort}
           />
         </Panel>
-        <CostByModel models={data.models} total={data.costUsd} />
+        <CostByModel models={models} total={data.costUsd} />
       </div>
-      <ModelTable models={data.models} />
+      <ModelTable models={models} />
     </>
   )
 }

@@ -26,13 +26,12 @@ export function useOverview(range: Range, model: string, live: boolean) {
         startDate: new Date(span.start).toISOString(),
         endDate: new Date(span.end).toISOString(),
         interval,
-        groupBy: 'model',
         model,
       }
       const [usage, performance, costs] = await Promise.all([
         api.get<Raw>('/api/v1/analytics/usage', query, signal),
-        api.get<Raw>('/api/v1/analytics/performance', { ...query, groupBy: undefined }, signal),
-        api.get<Raw>('/api/v1/analytics/costs', query, signal),
+        api.get<Raw>('/api/v1/analytics/performance', query, signal),
+        api.get<Raw>('/api/v1/analytics/costs', { ...query, groupBy: 'model' }, signal),
       ])
       return { ...toOverview(span, interval, usage, performance, costs), interval }
     },

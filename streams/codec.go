@@ -147,3 +147,12 @@ func (c *Codec) Knows(typ string) bool {
 	_, ok := c.types[typ]
 	return ok
 }
+
+// Types lists the event types the codec writes, in no order.
+func (c *Codec) Types() []string {
+	out := make([]string, 0, len(c.types))
+	for name := range c.types {
+		out = append(out, name)
+	}
+	return out
+}

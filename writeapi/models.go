@@ -1,7 +1,6 @@
 package writeapi
 
 import (
-	"net/http"
 	"reflect"
 	"strings"
 

@@ -61,10 +61,16 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 		}
 		return conn.WriteMessage(websocket.TextMessage, b)
 	}}
+	s.Sockets.Add(1)
+	defer s.Sockets.Done()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
+	// Draining ends the reading at once; the running turn may finish.
+	defer context.AfterFunc(s.Live, func() { _ = conn.SetReadDeadline(time.Now()) })()
 	c.read(ctx)
-	cancel()
+	if s.Live.Err() == nil {
+		cancel()
+	}
 	c.wait()
 }
 
@@ -76,7 +82,7 @@ func (c *socket) read(ctx context.Context) {
 	stop := c.pings(ctx)
 	defer stop()
 	for {
-		if extend("") != nil {
+		if extend("") != nil || c.s.Live.Err() != nil {
 			return
 		}
 		_, b, err := c.conn.ReadMessage()

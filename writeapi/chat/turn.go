@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"strata/commands"
 	"strata/domain"
@@ -23,6 +24,10 @@ type Service struct {
 	Gateway        *gateway.Gateway
 	Logger         *slog.Logger
 	RecordPayloads bool // keep what was said in the inference log as well
+	// Live ends when the server begins to drain: sockets finish the turn they
+	// are in and close. Sockets counts them, for net/http does not.
+	Live    context.Context
+	Sockets *sync.WaitGroup
 }
 
 // Turn is one message to a conversation.

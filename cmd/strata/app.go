@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"strata/commands"
+	"strata/gateway"
+	"strata/gateway/upstream"
+	"strata/internal/clickhouse"
+	"strata/internal/config"
+	"strata/internal/ratelimit"
+	"strata/internal/secrets"
+	"strata/internal/telemetry"
+	"strata/projections/analytics"
+	"strata/streams"
+	"strata/streams/embedded"
+)
+
+// app is one running Strata: every part that has to be opened, and closed again.
+type app struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	metrics telemetry.Metrics
+	now     func() time.Time
+
+	store     *embedded.Log
+	codec     *streams.Codec
+	sealer    *secrets.Sealer
+	handler   *commands.Handler
+	resources *commands.Resources
+	budgets   *commands.Budgets
+	models    *models
+	click     *clickhouse.DB
+	writer    *analytics.Writer
+	queries   *analytics.Queries
+	gateway   *gateway.Gateway
+	limiter   *ratelimit.Keeper
+
+	// live ends when the server begins to drain; sockets are the connections
+	// that net/http has handed over.
+	live    context.Context
+	drain   context.CancelFunc
+	sockets sync.WaitGroup
+
+	background sync.WaitGroup // reactors, writer, rate limit keeper
+	stopWork   context.CancelFunc
+	closers    []func() error // in order of opening
+}
+
+// open opens everything but the network. On an error, what was opened is closed.
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (a *app, err error) {
+	a = &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now}
+	a.live, a.drain = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		a.openLog, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+// close closes what was opened, last first.
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *app) openLog(context.Context) (err error) {
+	if a.store, err = openStore(a.cfg, a.log); err != nil {
+		return err
+	}
+	a.onClose(a.store.Close)
+	a.codec, err = newCodec()
+	return err
+}
+
+func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
+	return embedded.Open(cfg.Data.LogDir(), embedded.Options{
+		SegmentSize: int64(cfg.Log.SegmentSize), MaxEventSize: int(cfg.Log.MaxEventSize), Logger: log,
+	})
+}
+
+func (a *app) openCommands(context.Context) (err error) {
+	if a.sealer, err = secrets.Load(a.cfg.Secrets.MasterKey, a.cfg.Data.KeyFile()); err != nil {
+		return err
+	}
+	a.handler, a.resources = newCommands(a.store, a.codec, a.sealer, a.log, a.now)
+	return nil
+}
+
+func (a *app) openModels(ctx context.Context) (err error) {
+	if a.models, err = openModels(ctx, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil {
+		return err
+	}
+	a.onClose(a.models.runner.Stop)
+	a.budgets = commands.NewBudgets(a.handler, a.models.budgets)
+	return a.models.runner.Start()
+}
+
+func (a *app) openAnalytics(ctx context.Context) (err error) {
+	a.click, err = clickhouse.Open(ctx, clickhouse.Config{
+		URL: a.cfg.ClickHouse.URL, DataDir: a.cfg.Data.Dir, Library: a.cfg.ClickHouse.Library,
+		MaxMemory: int64(a.cfg.ClickHouse.MemoryLimit), Connections: a.cfg.ClickHouse.Connections, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), engineStop)
+		defer cancel()
+		return a.click.Stop(ctx)
+	})
+	a.writer = analytics.NewWriter(a.click, analytics.WriterOptions{
+		BatchRows: a.cfg.ClickHouse.FlushRows, MaxDelay: a.cfg.ClickHouse.FlushInterval, Logger: a.log,
+	})
+	a.queries = analytics.NewQueries(a.click, a.now)
+	return nil
+}
+
+// engineStop is what the analytics engine gets to stop in; more and it is killed.
+const engineStop = 3 * time.Second
+
+func (a *app) openGateway(context.Context) (err error) {
+	g := a.cfg.Gateway
+	a.gateway, err = gateway.New(gateway.Config{
+		Directory: directory{resources: a.models.resources, sealer: a.sealer},
+		Budgets:   ledger{a.budgets},
+		Recorder:  recorder{store: a.store, codec: a.codec},
+		Metrics:   newCallMetrics(a.metrics),
+		Logger:    a.log,
+		Timeouts:  upstream.Timeouts{Connect: g.ConnectTimeout, FirstByte: g.FirstByteTimeout, Idle: g.StallTimeout},
+	})
+	return err
+}
+
+// startWork starts what runs beside requests.
+func (a *app) startWork(ctx context.Context) error {
+	work, stop := context.WithCancel(context.Background())
+	a.stopWork = stop
+	a.onClose(func() error {
+		stop()
+		a.background.Wait()
+		return nil
+	})
+	if err := a.startReactors(work); err != nil {
+		return fmt.Errorf("start reactors: %w", err)
+	}
+	a.limiter = newLimiter(a.cfg, a.log)
+	if err := a.limiter.Restore(); err != nil {
+		// Losing the buckets lets a few requests more pass; refusing to start
+		// over it would be worse.
+		a.log.WarnContext(ctx, "rate limits begin afresh", "error", err)
+	}
+	a.run(work, "rate limits", a.limiter.Run)
+	return nil
+}
+
+// run runs something in the background until work ends.
+func (a *app) run(work context.Context, name string, f func(context.Context) error) {
+	a.background.Go(func() {
+		if err := f(work); err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Error("background work ended", "work", name, "error", err)
+		}
+	})
+}

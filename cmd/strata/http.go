@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"strata/domain/catalogue"
+	"strata/internal/clickhouse"
+	"strata/internal/config"
+	"strata/internal/httpx"
+	"strata/internal/ratelimit"
+	"strata/projections"
+	"strata/projections/analytics"
+	"strata/readapi"
+	"strata/web"
+	"strata/writeapi"
+	"strata/writeapi/chat"
+)
+
+// newLimiter makes the rate limits of the configuration; 0 is without limit.
+func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
+	limit := func(l config.Limit) ratelimit.Limits {
+		out := ratelimit.Limits{Key: l.Key, Workspace: l.Workspace}
+		if out.Key == 0 {
+			out.Key = ratelimit.Unlimited
+		}
+		if out.Workspace == 0 {
+			out.Workspace = ratelimit.Unlimited
+		}
+		return out
+	}
+	r := cfg.Server.RateLimits
+	return &ratelimit.Keeper{
+		Limiter: ratelimit.New(ratelimit.Config{Tiers: map[string]ratelimit.Limits{
+			ratelimit.Free: limit(r.Free), ratelimit.Pro: limit(r.Pro), ratelimit.Enterprise: limit(r.Enterprise), ratelimit.Anonymous: limit(r.Anonymous),
+		}}),
+		Store:  ratelimit.FileStore(filepath.Join(cfg.Data.Dir, "ratelimits.json")),
+		Logger: log,
+	}
+}
+
+// routes registers every operation and page.
+func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
+	s := a.cfg.Server
+	r := httpx.New(httpx.Options{
+		BaseURL: baseURL, Version: version, Auth: a.models.auth, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
+		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
+		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
+	})
+	openAI, err := newOpenAI(a.gateway, a.cfg)
+	if err != nil {
+		return nil, err
+	}
+	writeapi.Register(r, writeapi.Deps{
+		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI,
+		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, Logger: a.log,
+			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live, Sockets: &a.sockets},
+		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
+	})
+	m := a.models
+	readapi.Register(r, readapi.Deps{
+		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
+		Identity: m.identity, Budgets: m.budgets, Events: m.events, Store: a.store, Codec: a.codec,
+		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
+		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Sockets: &a.sockets,
+	})
+	r.Handle("/healthz", http.HandlerFunc(healthz))
+	r.Handle("/readyz", http.HandlerFunc(a.readyz))
+	r.Handle("/metrics", a.metrics.Handler())
+	r.Handle("/console", web.Console())
+	r.Freeze()
+	return r, nil
+}
+
+// healthz tells that the process is up.
+func healthz(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]string{"status": "ok"}) }
+
+// readiness is what /readyz answers.
+type readiness struct {
+	Status     string     `json:"status"` // ready, starting, draining, unavailable
+	Components components `json:"components"`
+}
+
+type components struct {
+	Log         component            `json:"log"`
+	Projections []projections.Status `json:"projections"`
+	ClickHouse  engineStatus         `json:"clickhouse"`
+}
+
+type component struct {
+	Status string `json:"status"`
+	Head   uint64 `json:"head"`
+	Error  string `json:"error,omitempty"`
+}
+
+type engineStatus struct {
+	clickhouse.Status
+	Message string                 `json:"message,omitempty"`
+	Writer  analytics.WriterStatus `json:"writer"`
+}
+
+// readyz answers 200 when commands and reads can be served. The analytics
+// engine does not count: without it calls go on and nothing is lost.
+func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
+	out := readiness{Status: "ready"}
+	head, err := a.store.Head(r.Context())
+	out.Components.Log = component{Status: "ready", Head: uint64(head)}
+	if err != nil {
+		out.Status = "unavailable"
+		out.Components.Log.Status, out.Components.Log.Error = "unavailable", err.Error()
+	}
+	status, err := a.models.runner.Status(r.Context())
+	if err != nil {
+		out.Status = "unavailable"
+	}
+	out.Components.Projections = status
+	for _, s := range status {
+		if s.State == projections.StateStarting || s.State == projections.StateCatchingUp {
+			out.Status = "starting"
+		}
+	}
+	out.Components.ClickHouse = engineStatus{Status: a.click.Status(), Writer: a.writer.Status()}
+	if s := out.Components.ClickHouse.Status; s.State != clickhouse.Ready {
+		out.Components.ClickHouse.Message = s.Error
+	}
+	if a.live.Err() != nil {
+		out.Status = "draining"
+	}
+	code := http.StatusOK
+	if out.Status != "ready" {
+		code = http.StatusServiceUnavailable
+	}
+	answer(w, code, out)
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody is left to tell
+}

@@ -1,0 +1,105 @@
+// Command strata is the whole product in one binary. `strata serve` runs it
+// with everything embedded; the other subcommands are tools for operators.
+//
+// This package is the only place where the rooms meet: it reads the
+// configuration, opens what the rooms need and gives it to them.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"strata/internal/clickhouse"
+	"strata/internal/config"
+)
+
+// version is set when the binary is built.
+var version = "dev"
+
+// subcommand is one word after `strata`.
+type subcommand struct {
+	name, usage, about string
+	run                func(ctx context.Context, args []string, out io.Writer) error
+}
+
+func subcommands() []subcommand {
+	return []subcommand{
+		{"serve", "serve [flags]", "run everything on one port", serve},
+		{"config", "config [flags]", "print the configuration in force and where each value comes from", printConfig},
+		{"verify", "verify [flags]", "check every record and index of the event log", verifyLog},
+		{"rebuild", "rebuild NAME [--compare] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
+		{"routes", "routes", "list every route with its permission and source file", printRoutes},
+		{"version", "version", "print the version", printVersion},
+	}
+}
+
+func main() {
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == clickhouse.ChildCommand {
+		os.Exit(clickhouse.ChildMain(args[1:]))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, args, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "strata:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		return usage(out)
+	}
+	for _, c := range subcommands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], out)
+		}
+	}
+	return fmt.Errorf("there is no subcommand %q; `strata help` lists them", args[0])
+}
+
+func usage(out io.Writer) error {
+	if _, err := fmt.Fprintf(out, "strata: an event-sourced backend for AI applications\n\n"); err != nil {
+		return err
+	}
+	for _, c := range subcommands() {
+		if _, err := fmt.Fprintf(out, "  strata %-34s %s\n", c.usage, c.about); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "\nEvery flag of serve is also an environment variable STRATA_… and a YAML key; see docs/configuration.md.\n")
+	return err
+}
+
+// load reads the configuration for a subcommand; more declares its own flags.
+func load(name string, args []string, more func(*flag.FlagSet)) (*config.Loaded, []string, error) {
+	fs := flag.NewFlagSet("strata "+name, flag.ContinueOnError)
+	loader := config.NewLoader(os.Environ())
+	loader.Bind(fs)
+	if more != nil {
+		more(fs)
+	}
+	if err := fs.Parse(args); err != nil {
+		return nil, nil, err
+	}
+	loaded, err := loader.Load()
+	return loaded, fs.Args(), err
+}
+
+func printConfig(_ context.Context, args []string, out io.Writer) error {
+	loaded, _, err := load("config", args, nil)
+	if err != nil {
+		return err
+	}
+	return loaded.Print(out)
+}
+
+func printVersion(_ context.Context, _ []string, out io.Writer) error {
+	_, err := fmt.Fprintln(out, version)
+	return err
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"strata/commands"
+	"strata/domain"
+	"strata/domain/budget"
+	"strata/domain/catalogue"
+	"strata/domain/claim"
+	"strata/domain/conversation"
+	"strata/domain/identity"
+	"strata/domain/inference"
+	"strata/domain/memory"
+	"strata/domain/session"
+	"strata/internal/authn"
+	"strata/projections"
+	"strata/projections/budgets"
+	"strata/projections/conversations"
+	"strata/projections/events"
+	identitymodel "strata/projections/identity"
+	"strata/projections/memories"
+	"strata/projections/resources"
+	"strata/projections/sessions"
+	"strata/streams"
+)
+
+// newCodec knows every fact there is.
+func newCodec() (*streams.Codec, error) {
+	var facts []domain.FactType
+	for _, list := range [][]domain.FactType{
+		catalogue.FactTypes(), claim.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(), inference.FactTypes(),
+		memory.FactTypes(), session.FactTypes(), identity.FactTypes(),
+	} {
+		facts = append(facts, list...)
+	}
+	// Keys per subject come with erasure; the codec is ready for them.
+	return streams.NewCodec(facts, nil, nil)
+}
+
+// allModels are the read models in SQLite.
+func allModels() []projections.Model {
+	return []projections.Model{
+		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{},
+		conversations.Model{}, events.New(),
+	}
+}
+
+func modelNamed(name string) (projections.Model, error) {
+	var names []string
+	for _, m := range allModels() {
+		if m.Name() == name {
+			return m, nil
+		}
+		names = append(names, m.Name())
+	}
+	return nil, fmt.Errorf("there is no read model %q; there are %v", name, names)
+}
+
+// models are the read models with their queries.
+type models struct {
+	runner        *projections.Runner
+	resources     *resources.Queries
+	sessions      *sessions.Queries
+	memories      *memories.Queries
+	conversations *conversations.Queries
+	identity      *identitymodel.Queries
+	budgets       *budgets.Queries
+	events        *events.Reader
+	auth          *authn.Authenticator
+}
+
+func openModels(ctx context.Context, dir string, store streams.Store, codec *streams.Codec, log *slog.Logger, now func() time.Time) (*models, error) {
+	runner, err := projections.Open(ctx, projections.Config{Dir: dir, Store: store, Codec: codec, Logger: log}, allModels()...)
+	if err != nil {
+		return nil, err
+	}
+	reader := func(name string) projections.Reader {
+		r, readErr := runner.Reader(name)
+		if readErr != nil { // allModels and this function disagree
+			panic(readErr)
+		}
+		return r
+	}
+	m := &models{
+		runner:        runner,
+		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
+		sessions:      sessions.NewQueries(reader(sessions.Name)),
+		memories:      memories.NewQueries(reader(memories.Name)),
+		conversations: conversations.NewQueries(reader(conversations.Name)),
+		identity:      identitymodel.NewQueries(reader(identitymodel.Name)),
+		budgets:       budgets.NewQueries(reader(budgets.Name), now),
+		events:        events.NewReader(reader(events.Name), store, codec, secretField),
+	}
+	m.auth = authn.New(authn.Config{Keys: m.identity, Now: now, CatchUp: func(ctx context.Context) error {
+		head, err := store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = runner.Wait(ctx, identitymodel.Name, head)
+		return err
+	}})
+	runner.OnCommit(func(model string, events []domain.Event) {
+		switch model {
+		case resources.Name:
+			m.resources.Committed(model, events)
+		case budgets.Name:
+			m.budgets.Committed(events)
+		case identitymodel.Name:
+			m.auth.Forget()
+		}
+	})
+	return m, nil
+}
+
+// secretField tells which fields of events are never shown.
+func secretField(category, field string) bool {
+	if category == identity.APIKeys.Category {
+		return field == "secret_hash"
+	}
+	for _, k := range catalogue.All() {
+		if k.Spec().Name != category {
+			continue
+		}
+		for _, s := range domain.SecretFields(k.Type()) {
+			if s == field {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newCommands makes the write side's heart.
+func newCommands(store streams.Store, codec *streams.Codec, sealer commands.Sealer, log *slog.Logger, now func() time.Time) (*commands.Handler, *commands.Resources) {
+	h := commands.New(commands.Config{Store: store, Codec: codec, Logger: log, Now: now})
+	return h, commands.NewResources(h, sealer, catalogue.All())
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+
+	"strata/internal/config"
+	"strata/internal/telemetry"
+)
+
+// serve runs every role on one port until ctx ends, then drains.
+func serve(ctx context.Context, args []string, out io.Writer) error {
+	loaded, _, err := load("serve", args, nil)
+	if err != nil {
+		return err
+	}
+	cfg := &loaded.Config
+	log, err := telemetry.Log{Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat}.Logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	for _, w := range loaded.Warnings {
+		log.Warn(w)
+	}
+	tracing, flush, err := telemetry.Trace{Endpoint: cfg.Telemetry.OTLPEndpoint}.Provider(ctx, version)
+	if err != nil {
+		return err
+	}
+	if tracing != nil {
+		otel.SetTracerProvider(tracing)
+	}
+	a, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { return flush(context.WithoutCancel(ctx)) })
+	return errors.Join(a.serve(ctx, out), a.close())
+}
+
+// serve listens, announces itself and serves until ctx ends.
+func (a *app) serve(ctx context.Context, out io.Writer) error {
+	made, err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	url := publicURL(a.cfg, listener.Addr())
+	router, err := a.routes(url, otel.GetTracerProvider())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	base, cut := context.WithCancel(context.Background())
+	defer cut()
+	server := &http.Server{
+		Handler: router, ReadHeaderTimeout: a.cfg.Server.HeaderTimeout, IdleTimeout: a.cfg.Server.IdleTimeout,
+		BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	if err := announce(out, url, made); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.log.Info("draining", "within", a.cfg.Server.ShutdownTimeout)
+	return a.shutdown(server, cut)
+}
+
+// reserved is kept of the shutdown time for closing what requests use.
+const reserved = 4 * time.Second
+
+// shutdown lets running requests end, then cuts what is left.
+func (a *app) shutdown(server *http.Server, cut context.CancelFunc) error {
+	a.drain()
+	patience := max(a.cfg.Server.ShutdownTimeout-reserved, time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if err == nil {
+		err = a.socketsEnded(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	cut() // requests see their context end
+	a.log.Warn("some requests did not end in time and are cut")
+	if err := server.Close(); err != nil {
+		return fmt.Errorf("close connections: %w", err)
+	}
+	return nil
+}
+
+func (a *app) socketsEnded(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { a.sockets.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func publicURL(cfg *config.Config, addr net.Addr) string {
+	if cfg.Server.PublicURL != "" {
+		return strings.TrimRight(cfg.Server.PublicURL, "/")
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+func announce(out io.Writer, url, key string) error {
+	text := fmt.Sprintf("\n  Strata is running\n\n    API      %s\n    Console  %s/console/\n    Docs     %s/api/v1/docs\n", url, url, url)
+	if key != "" {
+		text += fmt.Sprintf("\n    Admin API key (shown only now): %s\n", key)
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
+}

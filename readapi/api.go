@@ -1,0 +1,96 @@
+package readapi
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"strata/domain"
+	"strata/internal/httpx"
+	"strata/projections/analytics"
+	"strata/projections/budgets"
+	"strata/projections/conversations"
+	"strata/projections/events"
+	"strata/projections/identity"
+	"strata/projections/memories"
+	"strata/projections/query"
+	"strata/projections/resources"
+	"strata/projections/sessions"
+	"strata/streams"
+)
+
+// Deps is what the read side works with.
+type Deps struct {
+	Kinds         []domain.AnyKind
+	Resources     *resources.Queries
+	Sessions      *sessions.Queries
+	Memories      *memories.Queries
+	Conversations *conversations.Queries
+	Identity      *identity.Queries
+	Budgets       *budgets.Queries
+	Events        *events.Reader
+	Store         streams.Store
+	Codec         *streams.Codec
+	// Analytics answers from ClickHouse; while that is not there, its error says so.
+	Analytics func(ctx context.Context) (*analytics.Queries, error)
+	Now       func() time.Time
+	Docs      http.Handler
+	// Live ends when the server begins to drain: live connections are then told
+	// where to resume and closed. Sockets counts those that net/http does not.
+	Live    context.Context
+	Sockets *sync.WaitGroup
+}
+
+// API registers the read side's operations.
+type API struct {
+	Deps
+	r *httpx.Router
+}
+
+// Register adds every operation of the read side to a router.
+func Register(r *httpx.Router, d Deps) {
+	a := &API{Deps: d, r: r}
+	for _, k := range d.Kinds {
+		a.kind(k)
+	}
+	a.prompts()
+	a.sessions()
+	a.memories()
+	a.chats()
+	a.identity()
+	a.budgets()
+	a.inferenceLogs()
+	a.analytics()
+	a.events()
+	a.pages()
+}
+
+// page turns list parameters into a page of a read model.
+func page(p httpx.ListParams) query.Page {
+	return query.Page{Limit: p.Limit, Cursor: p.Cursor, After: p.After, Offset: p.Offset, Sort: p.Sort, Desc: p.Desc}
+}
+
+// list turns a page of a read model into an answer.
+func list[T, V any](r query.Result[T], show func(T) (V, error)) (httpx.Reply[httpx.List[V]], error) {
+	out := httpx.List[V]{Items: make([]V, 0, len(r.Items)), HasMore: r.HasMore, Next: r.Next}
+	for _, item := range r.Items {
+		v, err := show(item)
+		if err != nil {
+			return httpx.Reply[httpx.List[V]]{}, err
+		}
+		out.Items = append(out.Items, v)
+	}
+	return httpx.Reply[httpx.List[V]]{Body: out}, nil
+}
+
+// always adapts a view that cannot fail.
+func always[T, V any](show func(T) V) func(T) (V, error) {
+	return func(t T) (V, error) { return show(t), nil }
+}
+
+// tenant is the organization and workspace of the caller.
+func tenant(ctx context.Context) (organization, workspace string) {
+	p := httpx.From(ctx).Principal
+	return p.Organization, p.Workspace
+}

@@ -1,0 +1,120 @@
+package readapi
+
+import (
+	"context"
+	"net/http"
+
+	"strata/domain"
+	"strata/domain/memory"
+	"strata/internal/httpx"
+	"strata/internal/view"
+	"strata/projections/memories"
+	"strata/projections/query"
+)
+
+// memoryScope narrows lists and searches of memories.
+type memoryScope struct {
+	AgentID   string     `json:"agent_id"`
+	UserID    string     `json:"user_id" example:"user_bob"`
+	SessionID string     `json:"session_id"`
+	Filter    domain.Doc `json:"filter" doc:"Metadata that must be equal."`
+	Limit     int        `json:"limit" minimum:"1" default:"10" doc:"At most 100; more is clamped."`
+}
+
+type listMemories struct {
+	Provider string `path:"provider"`
+	Body     struct {
+		memoryScope
+		AppID string `json:"app_id"`
+		Type  string `json:"type" enum:"episodic,semantic,procedural,working"`
+		After string `json:"after" doc:"Id of the last memory seen."`
+	}
+}
+
+type searchMemories struct {
+	Provider string `path:"provider"`
+	Body     struct {
+		memoryScope
+		Query          string   `json:"query" required:"true" minLength:"1" example:"Which language does Bob prefer?"`
+		ScoreThreshold *float64 `json:"score_threshold" minimum:"0" maximum:"1" doc:"Only memories that fit at least so well."`
+	}
+}
+
+type memoryID struct {
+	Provider string `path:"provider"`
+	ID       string `path:"id"`
+}
+
+// maxMemories bounds one page of memories.
+const maxMemories = 100
+
+func (a *API) memories() {
+	op := func(id, method, path, summary, verb string) httpx.Op {
+		return httpx.Op{ID: id, Method: method, Path: "/memory/{provider}/memories" + path, Mount: httpx.V1, Tag: "Memory",
+			Summary: summary, Permission: "memories:" + verb, Reads: memories.Name}
+	}
+	httpx.Register(a.r, op("listMemories", http.MethodPost, "/list", "List memories", "list"), a.listMemories)
+	httpx.Register(a.r, op("searchMemories", http.MethodPost, "/search", "Search memories", "list"), a.searchMemories)
+	httpx.Register(a.r, op("getMemory", http.MethodGet, "/{id}", "Get specific memory", "get"),
+		func(ctx context.Context, in *memoryID) (httpx.Reply[view.Memory], error) {
+			var none httpx.Reply[view.Memory]
+			if err := internalProvider(in.Provider); err != nil {
+				return none, err
+			}
+			_, ws := tenant(ctx)
+			m, err := a.Memories.Get(ctx, ws, in.ID)
+			if err != nil {
+				return none, err
+			}
+			return httpx.Reply[view.Memory]{Body: view.MemoryOf(&m.State), Revision: &m.Revision}, nil
+		})
+}
+
+func internalProvider(name string) error {
+	if name != memory.Internal {
+		return domain.NotFound("memory provider", name)
+	}
+	return nil
+}
+
+func (s *memoryScope) filter(ctx context.Context) memories.Filter {
+	_, ws := tenant(ctx)
+	return memories.Filter{Workspace: ws, AgentID: s.AgentID, UserID: s.UserID, SessionID: s.SessionID, Metadata: s.Filter}
+}
+
+func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
+	var none httpx.Reply[httpx.List[view.Memory]]
+	if err := internalProvider(in.Provider); err != nil {
+		return none, err
+	}
+	b := in.Body
+	f := b.filter(ctx)
+	f.AppID, f.Type = b.AppID, b.Type
+	found, err := a.Memories.List(ctx, f, query.Page{Limit: min(b.Limit, maxMemories), After: b.After, Desc: true})
+	if err != nil {
+		return none, err
+	}
+	return list(found, always(func(m memories.Memory) view.Memory { return view.MemoryOf(&m.State) }))
+}
+
+func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
+	var none httpx.Reply[httpx.List[view.Memory]]
+	if err := internalProvider(in.Provider); err != nil {
+		return none, err
+	}
+	b := in.Body
+	threshold := 0.0
+	if b.ScoreThreshold != nil {
+		threshold = *b.ScoreThreshold
+	}
+	found, more, err := a.Memories.Search(ctx, b.filter(ctx), b.Query, threshold, min(b.Limit, maxMemories))
+	if err != nil {
+		return none, err
+	}
+	out := httpx.List[view.Memory]{HasMore: more, Items: make([]view.Memory, len(found))}
+	for i, m := range found {
+		out.Items[i] = view.MemoryOf(&m.State)
+		out.Items[i].Score = &m.Score
+	}
+	return httpx.Reply[httpx.List[view.Memory]]{Body: out}, nil
+}

@@ -363,7 +363,7 @@ func TestPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := r.books.Payloads()[0]
-	if p.Subject != "ses_1" || string(p.Request) != ask("strata/echo") || p.ID != r.record(t).ID {
+	if p.Subject != "user_1" || string(p.Request) != ask("strata/echo") || p.ID != r.record(t).ID {
 		t.Errorf("%+v", p)
 	}
 	var short struct {

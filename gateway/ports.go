@@ -113,10 +113,10 @@ type Recorder interface {
 
 // Metrics observes calls. Implementations must not block.
 type Metrics interface {
-	InFlight(change int)                // +1 when a call begins, -1 when it ends
-	Observe(call *inference.Recorded)   // once per call, after it was recorded
-	Attempt(provider, outcome string)   // once per request to a provider: "ok" or the kind of failure
-	Breaker(provider string, open bool) // a circuit breaker opened or closed
+	InFlight(change int)              // +1 when a call begins, -1 when it ends
+	Observe(call *inference.Recorded) // once per call, after it was recorded
+	Attempt(provider, outcome string) // once per request to a provider: "ok" or the kind of failure
+	Breaker(target string, open bool) // the circuit breaker of a workspace/provider/model opened or closed
 }
 
 type noMetrics struct{}

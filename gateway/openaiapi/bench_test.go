@@ -60,6 +60,25 @@ func BenchmarkStream(b *testing.B) {
 	run("gateway/16", r.url, "any/m", 16)
 }
 
+// BenchmarkFirstByte streams at the pace of a fast model, a frame every two
+// milliseconds: first-µs is what users feel.
+func BenchmarkFirstByte(b *testing.B) {
+	r := newRig(b)
+	r.dir.AddProvider(gateway.Provider{Name: "any", BaseURL: r.up.URL})
+	words := gatewaytest.Words("a few words")
+	r.up.Always(func(w http.ResponseWriter, r *gatewaytest.Request) { words(pacedWriter{w}, r) })
+	body := strings.Replace(benchRequest, `"model":"MODEL"`, `"model":"any/m","stream":true`, 1)
+	b.Run("direct", func(b *testing.B) { call(b, r.up.URL+"/chat/completions", body, 1) })
+	b.Run("gateway", func(b *testing.B) { call(b, r.url+"/chat/completions", body, 1) })
+}
+
+type pacedWriter struct{ http.ResponseWriter }
+
+func (w pacedWriter) Flush() {
+	w.ResponseWriter.(http.Flusher).Flush()
+	time.Sleep(2 * time.Millisecond)
+}
+
 // call makes b.N calls from a number of clients and reports CPU and latency.
 func call(b *testing.B, url, body string, clients int) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}

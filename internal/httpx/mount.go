@@ -9,7 +9,7 @@ type Mount struct {
 }
 
 // The mounts of the API. Two mounts may share a prefix; the answers of an
-// operation follow its own, unknown routes the first one registered.
+// operation follow its own, unknown routes the one that is not OpenAI's.
 var (
 	// API is enveloped and camelCase.
 	API = &Mount{Prefix: "/api/v1", Envelope: true, Camel: true}

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -22,12 +23,18 @@ type meters struct {
 	unrouted *opMeters
 }
 
-// opMeters are the metrics of one operation, looked up once.
+// opMeters are the metrics of one operation. They come into being with its
+// first request, so that operations nobody uses do not fill the page of metrics.
 type opMeters struct {
 	meters        *meters
 	method, route string
-	duration      prometheus.Observer
-	statuses      [600]atomic.Pointer[prometheus.Counter]
+	duration      atomic.Pointer[prometheus.Observer]
+	statuses      atomic.Pointer[[]statusCounter]
+}
+
+type statusCounter struct {
+	status  int
+	counter prometheus.Counter
 }
 
 func newMeters(r prometheus.Registerer) *meters {
@@ -52,7 +59,7 @@ func newMeters(r prometheus.Registerer) *meters {
 }
 
 func (m *meters) route(method, route string) *opMeters {
-	return &opMeters{meters: m, method: method, route: route, duration: m.duration.WithLabelValues(method, route)}
+	return &opMeters{meters: m, method: method, route: route}
 }
 
 func (m *meters) of(o *operation) *opMeters {
@@ -77,18 +84,35 @@ func (m *meters) end(x *exchange, elapsed time.Duration) {
 	if x.op != nil {
 		o = x.op.meters
 	}
-	o.duration.Observe(elapsed.Seconds())
+	o.observer().Observe(elapsed.Seconds())
 	o.counter(x.status).Inc()
 }
 
-func (o *opMeters) counter(status int) prometheus.Counter {
-	slot := &o.statuses[min(max(status, 0), len(o.statuses)-1)]
-	if c := slot.Load(); c != nil {
-		return *c
+func (o *opMeters) observer() prometheus.Observer {
+	if known := o.duration.Load(); known != nil {
+		return *known
 	}
-	c := o.meters.requests.WithLabelValues(o.method, o.route, strconv.Itoa(status))
-	slot.Store(&c)
-	return c
+	made := o.meters.duration.WithLabelValues(o.method, o.route)
+	o.duration.Store(&made)
+	return made
+}
+
+// counter finds the counter of a status; an operation has few. Two requests
+// may add at once and one lose: it is then looked up again.
+func (o *opMeters) counter(status int) prometheus.Counter {
+	var known []statusCounter
+	if p := o.statuses.Load(); p != nil {
+		known = *p
+	}
+	for _, c := range known {
+		if c.status == status {
+			return c.counter
+		}
+	}
+	made := o.meters.requests.WithLabelValues(o.method, o.route, strconv.Itoa(status))
+	more := append(slices.Clone(known), statusCounter{status, made})
+	o.statuses.Store(&more)
+	return made
 }
 
 // tracing makes a span per request. A nil *tracing makes none.

@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"testing"
@@ -124,5 +125,22 @@ func TestCheckSpecFindsExamplesThatDoNotFit(t *testing.T) {
 	}
 	if httpxtest.CheckSpec(spec.JSON) == nil {
 		t.Error("x = -1 is below its minimum")
+	}
+}
+
+// BenchmarkDocument builds the document of as many operations as the API has.
+func BenchmarkDocument(b *testing.B) {
+	for b.Loop() {
+		r := httpx.New(httpx.Options{})
+		for i := range 300 {
+			for _, m := range []*httpx.Mount{httpx.API, httpx.V1} {
+				n := fmt.Sprint(m.Prefix, i)
+				httpx.Register(r, httpx.Op{ID: n, Method: "POST", Path: "/flows" + fmt.Sprint(i), Mount: m},
+					func(context.Context, *struct{ Body flow }) (httpx.Reply[flow], error) { return httpx.Respond(flow{}) })
+			}
+		}
+		if _, err := r.Document(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

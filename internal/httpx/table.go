@@ -65,7 +65,9 @@ func (r *Router) Freeze() {
 				groups[template] = g
 				prefix := o.Mount.Prefix
 				byMount[prefix] = append(byMount[prefix], g)
-				mounts[prefix] = cmp.Or(mounts[prefix], o.Mount)
+				if known := mounts[prefix]; known == nil || known.OpenAI { // unknown routes answer as most of the prefix does
+					mounts[prefix] = o.Mount
+				}
 			}
 			if other := g.methods[o.Method]; other != nil {
 				panic(fmt.Sprintf("httpx: %s %s is registered at %s and %s", o.Method, o.full, other.Source, o.Source))

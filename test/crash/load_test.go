@@ -31,7 +31,6 @@ type write struct {
 	method, path, key string
 	body              object
 	id                string // what the answer named
-	version           int64  // ETag of the answer
 }
 
 // call is a model call; it cannot be sent again.

@@ -235,7 +235,7 @@ func TestBodiesOverTheLimit(t *testing.T) {
 			body := &zeros{}
 			a, err := c.Call(t.Context(), "POST", path, io.LimitReader(body, 20<<20))
 			if err != nil {
-				t.Skipf("the connection was closed while the body was sent: %v", err)
+				return // refused too: the connection was closed while the body was sent
 			}
 			if a.Status != http.StatusRequestEntityTooLarge && a.Status != http.StatusBadRequest {
 				t.Errorf("status %d: %s", a.Status, a.Short())

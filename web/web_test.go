@@ -19,7 +19,7 @@ func build() fstest.MapFS {
 		"dist/assets/index-abc.js":      file("script"),
 		"dist/assets/index-abc.js.gz":   file("packed"),
 		"dist/assets/geist-abc.woff2":   file("font"),
-		"dist/docs/index.html":          file(`<html data-spec="{{spec}}">docs</html>`),
+		"dist/docs/index.html":          file(`<html data-document="{{spec}}">docs</html>`),
 		"dist/docs/scalar-0123abcd.js":  file("scalar"),
 		"dist/docs/LICENSE.scalar":      file("MIT"),
 		"dist/docs/scalar-0123abcd.png": file("png"),
@@ -126,7 +126,7 @@ func TestConsoleRefusesOtherMethods(t *testing.T) {
 func TestDocsNamesTheSpec(t *testing.T) {
 	h := docs(build(), `openapi.json?a="b"`)
 	res, body := get(t, h, "/api/v1/docs")
-	if res.StatusCode != 200 || body != `<html data-spec="openapi.json?a=&#34;b&#34;">docs</html>` {
+	if res.StatusCode != 200 || body != `<html data-document="openapi.json?a=&#34;b&#34;">docs</html>` {
 		t.Fatalf("got %d %q", res.StatusCode, body)
 	}
 	res, _ = get(t, h, "/api/v1/docs/")

@@ -28,7 +28,7 @@ function keptKey() {
 }
 
 async function start() {
-  const response = await fetch(main.dataset.spec, { headers: { Accept: 'application/json' } })
+  const response = await fetch(main.dataset.document, { headers: { Accept: 'application/json' } })
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const content = await response.json()
   const mount = document.createElement('div')

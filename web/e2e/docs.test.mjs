@@ -22,12 +22,21 @@ describe('API reference', () => {
 
   test('a request can be tried, with the key of the console', async () => {
     await withPage(browser, {}, async (page) => {
+      // The document is cut down to the one operation that is tried.
+      await page.route('**/openapi.json', async (route) => {
+        const document = await (await route.fetch()).json()
+        const path = '/api/v1/auth/whoami'
+        const tags = document.paths[path].get.tags
+        await route.fulfill({ json: { ...document, tags: document.tags.filter((tag) => tags.includes(tag.name)), paths: { [path]: document.paths[path] } } })
+      })
       await page.goto(`${base}/api/v1/docs`)
-      await page.getByRole('link', { name: /Authentication/ }).first().click({ timeout: 30_000 })
+      await page.getByRole('link', { name: /^Auth/ }).first().click({ timeout: 30_000 })
       await page.getByRole('button', { name: /Test Request/ }).first().click()
-      const answer = page.waitForResponse((response) => response.url().startsWith(`${base}/api/v1/auth/whoami`))
-      await page.getByRole('dialog').getByRole('button', { name: /^Send/ }).click()
-      assert.equal((await answer).status(), 200)
+      const [answer] = await Promise.all([
+        page.waitForResponse((response) => response.url().startsWith(`${base}/api/v1/auth/whoami`)),
+        page.getByRole('dialog').getByRole('button', { name: 'Send Request' }).click(),
+      ])
+      assert.equal(answer.status(), 200)
     })
   })
 

@@ -34,6 +34,28 @@ type Resources struct {
 	kinds   map[string]domain.AnyKind
 	aggs    map[string]*domain.Aggregate[domain.Resource]
 	secrets map[string][]string // by kind: fields with access:"w"
+	also    map[string]func(domain.Doc) error
+}
+
+// Also adds a check to a kind that only another room can make, such as whether
+// the gateway understands a provider's configuration. It sees
+// the document of a create and the patch of an update. Call it before the
+// first command.
+func (r *Resources) Also(kind string, check func(domain.Doc) error) {
+	if r.also == nil {
+		r.also = map[string]func(domain.Doc) error{}
+	}
+	r.also[kind] = check
+}
+
+func (r *Resources) validate(kind domain.AnyKind, doc domain.Doc) error {
+	if err := kind.Validate(doc); err != nil {
+		return err
+	}
+	if check := r.also[kind.Spec().Name]; check != nil {
+		return check(doc)
+	}
+	return nil
 }
 
 // NewResources makes the commands of the kinds given.
@@ -67,7 +89,7 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 	}
 	// The document is checked before the name is claimed, so that a faulty
 	// request leaves no claim behind.
-	if err := kind.Validate(cmd.Doc); err != nil {
+	if err := r.validate(kind, cmd.Doc); err != nil {
 		return zero, err
 	}
 	var err error
@@ -111,6 +133,11 @@ func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request
 	spec := kind.Spec()
 	if !req.Principal.Can(req.Permission) {
 		return zero, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
+	}
+	if check := r.also[spec.Name]; check != nil {
+		if err := check(patch); err != nil {
+			return zero, err
+		}
 	}
 	patch, err := r.seal(spec.Name, patch)
 	if err != nil {

@@ -63,7 +63,7 @@ func adminKey(key authn.Key) identity.CreateAPIKey {
 
 // hasKeys tells whether a key was ever made here.
 func hasKeys(ctx context.Context, store streams.Store) (bool, error) {
-	made := &streams.Filter{Types: []string{identity.APIKeyCreated{}.EventType()}}
+	made := &streams.Filter{Categories: []string{identity.APIKeys.Category}, Types: []string{identity.APIKeyCreated{}.EventType()}}
 	for _, err := range store.ReadAll(ctx, streams.ReadAll{Filter: made, Limit: 1}) {
 		return err == nil, err
 	}

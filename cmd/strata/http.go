@@ -79,7 +79,9 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 }
 
 // healthz tells that the process is up.
-func healthz(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]string{"status": "ok"}) }
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+}
 
 // readiness is what /readyz answers.
 type readiness struct {

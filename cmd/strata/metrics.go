@@ -45,7 +45,9 @@ func (m *callMetrics) Observe(c *inference.Recorded) {
 }
 
 // Attempt implements gateway.Metrics.
-func (m *callMetrics) Attempt(provider, outcome string) { m.attempts.WithLabelValues(provider, outcome).Inc() }
+func (m *callMetrics) Attempt(provider, outcome string) {
+	m.attempts.WithLabelValues(provider, outcome).Inc()
+}
 
 // Breaker implements gateway.Metrics.
 func (m *callMetrics) Breaker(provider string, open bool) {

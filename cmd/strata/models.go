@@ -16,6 +16,7 @@ import (
 	"strata/domain/inference"
 	"strata/domain/memory"
 	"strata/domain/session"
+	"strata/gateway"
 	"strata/internal/authn"
 	"strata/projections"
 	"strata/projections/budgets"
@@ -137,5 +138,10 @@ func secretField(category, field string) bool {
 // newCommands makes the write side's heart.
 func newCommands(store streams.Store, codec *streams.Codec, sealer commands.Sealer, log *slog.Logger, now func() time.Time) (*commands.Handler, *commands.Resources) {
 	h := commands.New(commands.Config{Store: store, Codec: codec, Logger: log, Now: now})
-	return h, commands.NewResources(h, sealer, catalogue.All())
+	r := commands.NewResources(h, sealer, catalogue.All())
+	r.Also(catalogue.Providers.Name, func(d domain.Doc) error {
+		_, err := gateway.ParseProviderConfig(d["config"])
+		return err
+	})
+	return h, r
 }

@@ -23,15 +23,9 @@ type Provider struct {
 	Enabled   bool           `json:"enabled" default:"true"`
 }
 
-// DefaultBaseURLs are where the well-known providers' OpenAI-compatible APIs begin.
-var DefaultBaseURLs = map[string]string{
-	"openai":  "https://api.openai.com/v1",
-	"mistral": "https://api.mistral.ai/v1",
-	"ollama":  "http://localhost:11434/v1",
-}
-
-// speaksOpenAI are the types whose protocol the gateway speaks.
-var speaksOpenAI = []string{"openai", "azure_openai", "mistral", "ollama", "openai_compatible"}
+// needBaseURL are the types whose address nobody can know: it holds the
+// customer's own resource, region or host.
+var needBaseURL = []string{"azure_openai", "bedrock", "vertex", "openai_compatible"}
 
 var slug = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
 
@@ -49,13 +43,8 @@ var Providers = &domain.Kind[Provider]{
 	Check: func(p *Provider, f *domain.Faults) {
 		f.Add(!slug.MatchString(p.Name), "name", "must be letters, digits, '.', '_' or '-', and begin with a letter or digit")
 		f.Add(slices.Contains(reservedProviders, strings.ToLower(p.Name)), "name", "%q is reserved", p.Name)
-		if p.Type == "echo" {
-			return
-		}
-		f.Add(!slices.Contains(speaksOpenAI, p.Type), "type", "%s is not supported yet; a server that speaks OpenAI's protocol is openai_compatible", p.Type)
 		if p.BaseURL == "" {
-			_, known := DefaultBaseURLs[p.Type]
-			f.Add(!known, "base_url", "is required for the type %s", p.Type)
+			f.Add(slices.Contains(needBaseURL, p.Type), "base_url", "is required for the type %s", p.Type)
 			return
 		}
 		u, err := url.Parse(p.BaseURL)

@@ -24,10 +24,9 @@ type Spec struct {
 
 // document builds the OpenAPI document of the registered operations.
 type document struct {
-	router  *Router
-	doc     *huma.OpenAPI
-	cases   map[bool]*schemaSet // by camelCase
-	formats map[*Mount]string   // names of error responses
+	router *Router
+	doc    *huma.OpenAPI
+	cases  map[bool]*schemaSet // by camelCase
 }
 
 // components joins the schemas of both cases for the document.

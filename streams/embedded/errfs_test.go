@@ -22,8 +22,10 @@ type errFS struct {
 	// when it fails; nil for none.
 	short func(n int) int
 
+	asking   sync.Mutex // one question to fail at a time
 	mu       sync.Mutex
 	unsynced []oldBytes
+	renamed  map[string]string // of open files, from the name they were opened by
 }
 
 // oldBytes is what a write went over.
@@ -33,15 +35,26 @@ type oldBytes struct {
 	data []byte
 }
 
-func newErrFS() *errFS { return &errFS{FS: embedded.OS()} }
+func newErrFS() *errFS { return &errFS{FS: embedded.OS(), renamed: map[string]string{}} }
+
+// name returns the name that an open file has by now; the lock is held.
+func (f *errFS) name(opened string) string {
+	if to, ok := f.renamed[opened]; ok {
+		return to
+	}
+	return opened
+}
 
 func (f *errFS) check(op, name string) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail == nil {
+	fail := f.fail
+	f.mu.Unlock()
+	if fail == nil {
 		return nil
 	}
-	return f.fail(op, filepath.Base(name))
+	f.asking.Lock()
+	defer f.asking.Unlock()
+	return fail(op, filepath.Base(name))
 }
 
 // set changes what fails; it may be called while the log is in use.
@@ -59,6 +72,9 @@ func (f *errFS) Open(name string, create bool) (embedded.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.mu.Lock()
+	delete(f.renamed, name) // another file than the one renamed before
+	f.mu.Unlock()
 	return &errFile{File: file, fs: f, name: name}, nil
 }
 
@@ -72,6 +88,7 @@ func (f *errFS) Rename(from, to string) error {
 			f.unsynced[i].name = to
 		}
 	}
+	f.renamed[from] = to
 	f.mu.Unlock()
 	return f.FS.Rename(from, to)
 }
@@ -145,7 +162,7 @@ func (f *errFile) remember(off int64, n int) {
 	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	f.fs.unsynced = append(f.fs.unsynced, oldBytes{f.name, off, old})
+	f.fs.unsynced = append(f.fs.unsynced, oldBytes{f.fs.name(f.name), off, old})
 }
 
 func (f *errFile) Sync() error {
@@ -159,7 +176,7 @@ func (f *errFile) Sync() error {
 	defer f.fs.mu.Unlock()
 	kept := f.fs.unsynced[:0]
 	for _, w := range f.fs.unsynced {
-		if w.name != f.name {
+		if w.name != f.fs.name(f.name) {
 			kept = append(kept, w)
 		}
 	}

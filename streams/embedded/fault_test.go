@@ -220,25 +220,16 @@ func TestTornGroup(t *testing.T) {
 	opts := embedded.Options{SegmentSize: 16 << 10, FS: fsys}
 	l := mustOpen(t, dir, opts)
 	mustAppend(t, l, "a-1", event(1, 5))
-	// Hold the writer in a sync until three appends wait: they become one group.
-	held, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	fsys.set(func(op, _ string) error {
-		if op == "sync" {
-			once.Do(func() { close(held); <-release })
-		}
-		return nil
-	})
+	// Three appends that wait together become one group.
+	release := holdWriter(t, fsys, l)
 	var wg sync.WaitGroup
-	wg.Go(func() { mustAppend(t, l, "b-1", event(2, 5)) })
-	<-held
 	path := filepath.Join(dir, "000000001.log")
 	for i := range 3 {
 		wg.Go(func() { mustAppend(t, l, domain.Stream("c", fmt.Sprint(i)), event(3, 5)) })
 	}
 	embedded.WaitQueued(l, 3)
 	before := len(bytes.TrimRight(readFile(t, path), "\x00"))
-	close(release)
+	release(nil)
 	wg.Wait()
 	b := readFile(t, path)
 	clear(b[before : before+40])
@@ -249,6 +240,73 @@ func TestTornGroup(t *testing.T) {
 	defer l2.Close()
 	if n := len(readAll(t, l2)); n != 2 {
 		t.Fatalf("%d events, want 2: the whole group was not acknowledged", n)
+	}
+}
+
+// holdWriter stops the writer in the sync of an append, so that others gather
+// behind it. The function returned lets it go on and sets what fails then.
+func holdWriter(t *testing.T, fsys *errFS, l *embedded.Log) (release func(fail func(op, name string) error)) {
+	t.Helper()
+	held, resume := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	fsys.set(func(op, _ string) error {
+		if op == "sync" {
+			once.Do(func() { close(held); <-resume })
+		}
+		return nil
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Append(context.Background(), "held-1", streams.Any, event(0, 5))
+		done <- err
+	}()
+	<-held
+	return func(fail func(op, name string) error) {
+		fsys.set(fail)
+		close(resume)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNothingIsWrittenAfterAFailure fails the first of two groups that were
+// waiting together: the second must not be written, let alone acknowledged.
+func TestNothingIsWrittenAfterAFailure(t *testing.T) {
+	fsys := newErrFS()
+	dir := t.TempDir()
+	l := mustOpen(t, dir, embedded.Options{SegmentSize: 4 << 10, FS: fsys})
+	release := holdWriter(t, fsys, l)
+	results := make(chan error, 2)
+	for i := range 2 { // each fills most of a segment
+		go func() {
+			_, err := l.Append(context.Background(), domain.Stream("a", fmt.Sprint(i)), streams.Any, event(i, 3000))
+			results <- err
+		}()
+	}
+	embedded.WaitQueued(l, 2)
+	writes, failed := 0, false
+	release(func(op, _ string) error {
+		switch {
+		case op == "write":
+			writes++
+		case op == "sync" && !failed:
+			failed = true
+			return errInjected
+		}
+		return nil
+	})
+	for range 2 {
+		if err := <-results; !errors.Is(err, streams.ErrClosed) || !errors.Is(err, errInjected) {
+			t.Errorf("got %v", err)
+		}
+	}
+	fsys.set(nil)
+	if writes != 1 {
+		t.Errorf("%d writes after the first group failed", writes-1)
+	}
+	if n := len(readAll(t, l)); n != 1 {
+		t.Errorf("reads show %d events, want 1", n)
 	}
 }
 

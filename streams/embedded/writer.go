@@ -191,14 +191,16 @@ func (w *writer) commit(batch []*request) {
 		if !r.state.CompareAndSwap(requestWaiting, requestBegun) {
 			continue
 		}
-		if err := w.failure(); err != nil {
-			r.answer(err)
-			continue
-		}
 		if need := len(w.group.buf) + r.size; len(w.group.answers) > 0 &&
 			(need > maxGroup || w.tail+int64(need) > w.room) {
 			w.flush()
 			w.begin()
+		}
+		// Asked for every request: the flush above may have failed, and nothing
+		// must be written after a failure.
+		if err := w.failure(); err != nil {
+			r.answer(err)
+			continue
 		}
 		if w.tail+int64(r.size) > w.room {
 			if err := w.rotate(int64(r.size)); err != nil {

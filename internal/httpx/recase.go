@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 
 	"strata/domain"
@@ -337,18 +338,39 @@ func (w *rewriter) comma(start int) {
 	}
 }
 
+// A hostile body must not turn into an answer larger than itself: the list of
+// faults and the names it repeats are bounded.
+const (
+	maxFaults    = 100
+	maxFaultName = 100 // bytes
+)
+
 // faultHere notes what is wrong at or below the value being read.
 func (w *rewriter) faultHere(rest, message string) {
+	switch {
+	case len(w.faults) > maxFaults:
+		return
+	case len(w.faults) == maxFaults:
+		w.faults = append(w.faults, fieldFault("body", "has more faults than are listed"))
+		return
+	}
 	var path string
 	for _, s := range w.path {
 		switch {
 		case s.field != nil:
 			path = below(path, s.field.spelled(w.camel))
 		case s.key != nil:
-			path = below(path, string(unquote(s.key)))
+			path = below(path, shortened(string(unquote(s.key))))
 		default:
 			path += "[" + strconv.Itoa(s.index) + "]"
 		}
 	}
-	w.faults = append(w.faults, fieldFault(below(path, rest), message))
+	w.faults = append(w.faults, fieldFault(below(path, shortened(rest)), message))
+}
+
+func shortened(name string) string {
+	if len(name) <= maxFaultName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxFaultName], "") + "…"
 }

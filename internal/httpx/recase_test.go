@@ -140,6 +140,14 @@ func TestSyntaxErrorsTellTheOffset(t *testing.T) {
 	}
 }
 
+func TestFaultsAreBounded(t *testing.T) {
+	body := "{" + strings.Repeat(`"`+strings.Repeat("é", 5000)+`":1,`, 300) + `"displayName":"ab"}`
+	_, faults, err := canonical(nil, []byte(body), gadgetShape(Create), true)
+	if err != nil || len(faults) != maxFaults+1 || len(faults[0].Field) > maxFaultName+3 {
+		t.Errorf("%d faults, %v", len(faults), err)
+	}
+}
+
 // FuzzRewriter holds the rewriter to encoding/json: it accepts the same texts,
 // leaves free-form values equal, and a round trip through a mount's case and
 // back changes nothing.

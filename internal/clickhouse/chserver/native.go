@@ -22,7 +22,7 @@ func transcode(native []byte, revision uint64) ([]byte, error) {
 	for {
 		block := proto.NewBlock()
 		if err := block.Decode(reader, 0); err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) && block.Columns == nil { // between two blocks, not within one
 				return out.Buf, nil
 			}
 			return nil, fmt.Errorf("decode result block: %w", err)

@@ -42,8 +42,7 @@ CREATE TABLE IF NOT EXISTS inferences
     reservation_ids     Array(String),
     INDEX by_position position TYPE minmax GRANULARITY 1,
     INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_correlation correlation_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_user end_user TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_correlation correlation_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(ts)

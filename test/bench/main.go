@@ -1,0 +1,84 @@
+// Command bench measures what Strata promises, and prints one table. It runs
+// the Go benchmarks of the hot packages, and a load of its own against the real
+// binary; beside every figure of the server stands the same figure of something
+// bare, taken in the same run on the same machine: a net/http echo, or the model
+// provider called directly. Absolute figures drift with the machine, ratios hold.
+//
+//	make bench
+//	go run ./test/bench -markdown > table.md
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+)
+
+// settings are how long and what to measure.
+type settings struct {
+	duration  time.Duration // of every load against the server
+	benchtime string        // of every Go benchmark
+	only      string        // section to run; "" for all
+	markdown  bool
+}
+
+// section measures one part and adds rows to the table.
+type section struct {
+	name string
+	run  func(ctx context.Context, s settings, t *table) error
+}
+
+func sections() []section {
+	return []section{
+		{"log", benchLog},
+		{"rest", benchREST},
+		{"gateway", benchGateway},
+		{"projections", benchProjections},
+		{"analytics", benchAnalytics},
+	}
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == echoCommand {
+		exit(echo(os.Stdout))
+	}
+	var s settings
+	flag.DurationVar(&s.duration, "duration", 4*time.Second, "length of every load against the server")
+	flag.StringVar(&s.benchtime, "benchtime", "1s", "length of every Go benchmark")
+	flag.StringVar(&s.only, "only", "", "run one section: log, rest, gateway, projections or analytics")
+	flag.BoolVar(&s.markdown, "markdown", false, "print the table in Markdown")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	exit(run(ctx, s))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func run(ctx context.Context, s settings) error {
+	var t table
+	for _, section := range sections() {
+		if s.only != "" && s.only != section.name {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", section.name)
+		if err := section.run(ctx, s, &t); err != nil {
+			return fmt.Errorf("%s: %w", section.name, err)
+		}
+	}
+	fmt.Printf("%s, %d CPUs, %s/%s, %s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	if s.markdown {
+		return t.markdown(os.Stdout)
+	}
+	return t.print(os.Stdout)
+}

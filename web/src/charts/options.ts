@@ -9,11 +9,15 @@ interface Init {
   interval: Interval
   series: ChartSeries[]
   format: (value: number) => string
+  whole: boolean
   onHover: (hover: { index: number; left: number } | undefined) => void
 }
 
 const font = '11px "Geist Variable", system-ui, sans-serif'
 const axisGap = 8
+
+/** 1, 2, 5, 10, 20, 50… for axes that count things: half a request is none. */
+const wholeSteps = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
 
 /** The theme's colours as they are now; a chart is made anew when the theme changes. */
 function palette() {
@@ -63,7 +67,7 @@ function seriesOptions(series: ChartSeries, paint: ReturnType<typeof palette>): 
   }
 }
 
-export function chartOptions({ width, height, interval, series, format, onHover }: Init): uPlot.Options {
+export function chartOptions({ width, height, interval, series, format, whole, onHover }: Init): uPlot.Options {
   const paint = palette()
   const hasBars = series.some((s) => s.kind === 'bars')
   return {
@@ -97,6 +101,7 @@ export function chartOptions({ width, height, interval, series, format, onHover 
         font,
         gap: axisGap,
         space: 38,
+        ...(whole && { incrs: wholeSteps }),
         size: (self, labels) => axisWidth(self, labels),
         grid: { stroke: paint.colour('--grid'), width: 1 },
         ticks: { show: false },

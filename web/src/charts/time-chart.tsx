@@ -26,6 +26,8 @@ interface Props {
   format: (value: number) => string
   /** Puts the series on top of one another, the first at the bottom. */
   stacked?: boolean
+  /** Only whole numbers on the axis. */
+  whole?: boolean
   height?: number
   className?: string
 }
@@ -56,7 +58,7 @@ function useFontReady(): boolean {
 }
 
 /** A chart over time on a canvas, with a legend and a tooltip in HTML. */
-export function TimeChart({ summary, times, interval, series, format, stacked = false, height = 232, className }: Props) {
+export function TimeChart({ summary, times, interval, series, format, stacked = false, whole = false, height = 232, className }: Props) {
   const [frame, width] = useWidth<HTMLDivElement>()
   const theme = useStore(shownTheme)
   const fontReady = useFontReady()
@@ -80,6 +82,7 @@ export function TimeChart({ summary, times, interval, series, format, stacked = 
       interval,
       series: stacked ? series.toReversed() : series,
       format: (value) => latest.current.format(value),
+      whole,
       onHover: (next) => latest.current.setHover(next),
     })
     const made = new uPlot(options, data, element)
@@ -90,7 +93,7 @@ export function TimeChart({ summary, times, interval, series, format, stacked = 
     }
     // The data alone does not need a new plot: the next effect hands it over.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [width, height, theme, fontReady, shape, interval, stacked])
+  }, [width, height, theme, fontReady, shape, interval, stacked, whole])
 
   useEffect(() => plot.current?.setData(data), [data])
 

@@ -65,6 +65,7 @@ const elapse = () => {
   for (const { run } of due) run()
 }
 const sequences = (feed: EventFeed) => feed.state.get().events.map((e) => e.sequence)
+const delays = () => waiting.map(({ ms }) => ms)
 
 beforeEach(() => {
   sockets = []
@@ -80,18 +81,32 @@ describe('following', () => {
     socket().events(6, 7)
     socket().send({ type: 'caught_up', sequence: 7 })
     expect(feed.state.get().status).toBe('live')
+    elapse()
     expect(sequences(feed)).toEqual([7, 6, 5, 4])
   })
 
   test('what comes twice is shown once', () => {
     const feed = feedOf()
     socket().events(1, 2, 2, 1, 3)
+    elapse()
     expect(sequences(feed)).toEqual([3, 2, 1])
+  })
+
+  test('what arrives together is shown together', () => {
+    const feed = feedOf()
+    let changes = 0
+    feed.state.subscribe(() => changes++)
+    socket().events(...Array.from({ length: 50 }, (_, i) => i + 1))
+    expect(waiting).toHaveLength(1)
+    elapse()
+    expect(changes).toBe(1)
+    expect(sequences(feed)).toHaveLength(50)
   })
 
   test('only so many are kept', () => {
     const feed = feedOf({ keep: 3 })
     socket().events(1, 2, 3, 4, 5)
+    elapse()
     expect(sequences(feed)).toEqual([5, 4, 3])
   })
 
@@ -112,21 +127,22 @@ describe('after a lost connection', () => {
     elapse()
     expect(socket().after).toBe(2)
     socket().events(3)
+    elapse()
     expect(sequences(feed)).toEqual([3, 2, 1])
   })
 
   test('it waits longer each time, and starts over once it has caught up', () => {
     feedOf()
-    const delays: number[] = []
+    const waits: number[] = []
     for (let i = 0; i < 3; i++) {
       socket().drop()
-      delays.push(waiting[0]!.ms)
+      waits.push(...delays())
       elapse()
     }
     socket().send({ type: 'caught_up', sequence: 0 })
     socket().drop()
-    delays.push(waiting[0]!.ms)
-    expect(delays).toEqual([250, 500, 1000, 250])
+    waits.push(...delays())
+    expect(waits).toEqual([250, 500, 1000, 250])
   })
 
   test('caught up says how far it has looked, matching or not', () => {
@@ -153,6 +169,7 @@ describe('pausing', () => {
     socket().events(1, 2)
     feed.pause()
     expect(feed.state.get().status).toBe('paused')
+    expect(sequences(feed)).toEqual([2, 1])
     expect(socket().closed).toBe(true)
     expect(waiting).toEqual([])
     feed.resume()
@@ -178,11 +195,13 @@ test('clearing forgets events but not the position', () => {
   socket().events(1, 2)
   feed.clear()
   socket().events(2, 3)
+  elapse()
   expect(sequences(feed)).toEqual([3])
 })
 
 test('closing ends it', () => {
   const feed = feedOf()
+  socket().events(1)
   feed.close()
   expect(socket().closed).toBe(true)
   expect(waiting).toEqual([])

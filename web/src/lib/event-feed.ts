@@ -28,6 +28,9 @@ interface Options {
 
 const defaultBackoff = (attempt: number) => Math.min(10_000, 250 * 2 ** attempt)
 
+/** Events that arrive within this time, in ms, are shown together: a page redraws in a few of them, however busy the log. */
+const batchTime = 50
+
 const defaultSchedule = (run: () => void, ms: number) => {
   const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)
@@ -44,6 +47,9 @@ export class EventFeed {
   private readonly options: Required<Options>
   private socket: Socket | undefined
   private cancelRetry: (() => void) | undefined
+  private cancelFlush: (() => void) | undefined
+  /** Received and not shown yet, oldest first. */
+  private pending: StrataEvent[] = []
   private position: number
   private attempt = 0
 
@@ -57,6 +63,7 @@ export class EventFeed {
   /** Stops following; nothing is lost, resume goes on at the same position. */
   pause(): void {
     this.disconnect()
+    this.flush()
     this.update({ status: 'paused' })
   }
 
@@ -68,10 +75,12 @@ export class EventFeed {
 
   /** Forgets what is shown; the position stays. */
   clear(): void {
+    this.pending = []
     this.update({ events: [] })
   }
 
   close(): void {
+    this.cancelFlush?.()
     this.disconnect()
   }
 
@@ -119,7 +128,18 @@ export class EventFeed {
   private add(event: StrataEvent): void {
     if (event.sequence <= this.position) return
     this.position = event.sequence
-    this.update({ events: [event, ...this.state.get().events].slice(0, this.options.keep) })
+    this.pending.push(event)
+    if (this.pending.length >= this.options.keep) this.flush()
+    else this.cancelFlush ??= this.options.schedule(() => this.flush(), batchTime)
+  }
+
+  private flush(): void {
+    this.cancelFlush?.()
+    this.cancelFlush = undefined
+    if (this.pending.length === 0) return
+    const arrived = this.pending.reverse()
+    this.pending = []
+    this.update({ events: [...arrived, ...this.state.get().events].slice(0, this.options.keep) })
   }
 
   private update(change: Partial<FeedState>): void {

@@ -48,10 +48,3 @@ export function curlBudget(base: string): string {
   -H "Content-Type: application/json" \\
   -d '{"name": "Everything", "scopeType": "workspace", "limitUsd": 50, "period": "monthly"}'`
 }
-
-export function curlEvent(base: string): string {
-  return `curl ${base}/api/v1/events \\
-  -H "Authorization: Bearer $STRATA_API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{"type": "order.placed", "subject": "order-1", "data": {"total": 12}}'`
-}

@@ -30,7 +30,7 @@ export function HealthBanner() {
   const engine = health.data?.components?.clickhouse
   if (!engine?.status || engine.status === 'ready') return null
   return (
-    <Line icon={<Loader className={engine.status === 'missing' ? '' : 'animate-spin'} />}>
+    <Line icon={engine.status === 'missing' ? <CloudOff /> : <Loader className="animate-spin" />}>
       {words[engine.status] ?? 'Analytics are not ready. Calls are recorded meanwhile.'}
       {engine.message && <span className="text-ink-2"> {engine.message}</span>}
     </Line>

@@ -21,6 +21,14 @@ const shapes = {
   drawer: 'inset-y-0 right-0 w-full max-w-2xl sm:border-l animate-[slide-in_180ms_ease-out]',
 }
 
+/** A form begins at its first field; without one the close button has the focus, as it comes first. */
+function focusFirstField(event: Event) {
+  const field = (event.target as HTMLElement).querySelector<HTMLElement>('form input:not(:disabled)')
+  if (!field) return
+  event.preventDefault()
+  field.focus()
+}
+
 /** A modal surface: traps focus, closes with Escape, gives focus back. */
 export function Dialog({ open, onClose, title, description, children, footer, shape = 'dialog' }: Props) {
   return (
@@ -28,6 +36,7 @@ export function Dialog({ open, onClose, title, description, children, footer, sh
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 animate-[appear_120ms_ease-out] bg-overlay" />
         <Radix.Content
+          onOpenAutoFocus={focusFirstField}
           className={clsx('fixed z-50 flex flex-col border-line bg-surface shadow-pop focus:outline-none', shapes[shape])}
           {...(description ? {} : { 'aria-describedby': undefined })}
         >

@@ -31,9 +31,11 @@ export function Transcript({ turns, streaming, chatId }: Props) {
   return (
     <div ref={box} onScroll={scrolled} role="log" aria-label="Messages" aria-busy={streaming} tabIndex={0} className="min-h-0 flex-1 overflow-y-auto -outline-offset-2">
       {turns.length === 0 ? (
-        <EmptyState icon={<MessageSquare />} title="Start a conversation">
-          <p>Choose a model or an app and ask. The built-in models answer without a network; add a provider for more.</p>
-        </EmptyState>
+        <div className="flex min-h-full items-center">
+          <EmptyState icon={<MessageSquare />} title="Start a conversation">
+            <p>Choose a model or an app and ask. The built-in models answer without a network; add a provider for more.</p>
+          </EmptyState>
+        </div>
       ) : (
         <div className="mx-auto max-w-3xl space-y-6 px-4 py-6 lg:px-8">
           {turns.map((turn, index) => (

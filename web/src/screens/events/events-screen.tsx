@@ -6,7 +6,7 @@ import type { StrataEvent } from '@/lib/api/types'
 import type { EventFeed, FeedStatus } from '@/lib/event-feed'
 import { useTitle } from '@/lib/hooks'
 import { setQuery, useRoute } from '@/lib/router'
-import { curlEvent } from '@/lib/snippets'
+import { curlChat } from '@/lib/snippets'
 import { useStore } from '@/lib/store'
 import { Dot, PageHeader } from '@/ui/bits'
 import { Button, IconButton } from '@/ui/button'
@@ -97,7 +97,7 @@ function Feed({ feed, types }: { feed: EventFeed; types: string }) {
                 ? 'No event of these types yet. New ones appear here by themselves.'
                 : 'No events here yet. Model calls, sessions, budgets and your own events appear by themselves.'}
             </p>
-            <CodeBlock label="example event" code={curlEvent(base)} />
+            <CodeBlock label="example call" code={curlChat(base)} />
           </EmptyState>
         </div>
       ) : (

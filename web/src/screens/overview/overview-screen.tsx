@@ -89,6 +89,7 @@ function Charts({ data }: { data: OverviewData }) {
             interval={interval}
             series={series.requests}
             format={count}
+            whole
           />
         </Panel>
         <Panel title="Latency" aside={<Per interval={interval} />}>

@@ -37,7 +37,7 @@ function Tile({ label, value, exact, note, values, colour = '--chart-1', classNa
 export function Tiles({ data }: { data: Overview }) {
   const { points } = data
   return (
-    <dl className="grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-[repeat(2,1fr)_1.6fr_repeat(2,1fr)]">
+    <dl className="grid grid-cols-2 gap-3 md:grid-cols-4 xl:grid-cols-[repeat(2,1fr)_1.6fr_repeat(2,1fr)]">
       <Tile
         label="Requests"
         value={count(data.calls)}
@@ -75,7 +75,7 @@ export function Tiles({ data }: { data: Overview }) {
 
 function LatencyTile({ data }: { data: Overview }) {
   return (
-    <div className="panel order-first col-span-2 flex min-w-0 flex-col px-4 pt-3 pb-3.5 md:order-none md:col-span-1">
+    <div className="panel order-first col-span-2 flex min-w-0 flex-col px-4 pt-3 pb-3.5 md:col-span-4 xl:order-none xl:col-span-1">
       <dt className="text-[13px] text-ink-3">Latency</dt>
       <dd className="mt-0.5 flex flex-1 flex-col">
         <span className="grid grid-cols-3 gap-3">
@@ -95,5 +95,6 @@ function LatencyTile({ data }: { data: Overview }) {
 }
 
 function perMinute(rate: number): string {
+  if (rate > 0 && rate < 0.01) return 'under 0.01'
   return rate >= 10 ? count(rate) : rate.toFixed(rate >= 1 ? 1 : 2)
 }

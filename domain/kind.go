@@ -52,6 +52,7 @@ type KindSpec struct {
 	Sorts    []string // sortable fields beside created_at, updated_at and Key
 	Versions []string // fields whose change makes a new version; empty = the resource has no versions
 	Clone    bool     // POST …/{id}/clone
+	Verbs    []string // further verbs of its permissions, for operations of its own
 	Routes   []KindRoute
 }
 
@@ -144,6 +145,23 @@ func (k *Kind[S]) Validate(d Doc) error {
 	var f Faults
 	k.Check(&s, &f)
 	return f.Err()
+}
+
+// KindVerbs lists what can be permitted on a kind beside listing, getting,
+// creating, updating and deleting.
+func KindVerbs(k AnyKind) []string {
+	spec := k.Spec()
+	verbs := slices.Clone(spec.Verbs)
+	if spec.Clone {
+		verbs = append(verbs, "clone")
+	}
+	if k.ExportType() != nil {
+		verbs = append(verbs, "export")
+	}
+	if len(spec.Versions) > 0 {
+		verbs = append(verbs, "restore")
+	}
+	return verbs
 }
 
 // Doc is a resource's own fields as JSON, by canonical (snake_case) name.

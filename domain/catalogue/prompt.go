@@ -46,7 +46,7 @@ var Prompts = &domain.Kind[Prompt]{
 		Name: "prompt", Plural: "prompts", Prefix: "prm", Tag: "Prompts",
 		Doc: "A prompt template with variables and versions.",
 		Key: "name", Search: []string{"name", "description", "template"}, Filters: []string{"status", "tags"},
-		Versions: []string{"template", "variables"},
+		Versions: []string{"template", "variables"}, Verbs: []string{"render"},
 		Routes:   []domain.KindRoute{{Mount: "api", Path: "/prompts", Param: "prompt_id"}},
 	},
 	Check: func(p *Prompt, f *domain.Faults) {

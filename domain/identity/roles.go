@@ -3,6 +3,9 @@ package identity
 import (
 	"slices"
 	"strings"
+
+	"strata/domain"
+	"strata/domain/catalogue"
 )
 
 // Role is a set of permissions that users have in an organization.
@@ -20,31 +23,40 @@ const (
 func Roles() []Role { return []Role{Owner, Admin, Member, Viewer} }
 
 // permissionTable is the one reviewed list of what can be permitted: by
-// resource, its verbs. Searching is part of "list"; a new resource is one line.
-var permissionTable = []struct {
+// resource, its verbs. Searching is part of "list". A new rich resource is one
+// line; plain kinds add themselves, see [permitted].
+var permissionTable = permitKinds([]permitted{
+	{resource: "analytics", verbs: []string{"read"}},
+	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
+	{resource: "budgets", verbs: crud("reset")},
+	{resource: "conversations", verbs: crud()},
+	{resource: "events", verbs: []string{"list", "get"}},
+	{resource: "inference-logs", verbs: []string{"list", "get"}},
+	{resource: "memories", verbs: crud()},
+	{resource: "models", verbs: []string{"list", "get", "invoke"}},
+	{resource: "organizations", verbs: crud(), administrative: true},
+	{resource: "sessions", verbs: crud()},
+	{resource: "users", verbs: crud("invite"), administrative: true},
+	{resource: "workspaces", verbs: crud(), administrative: true},
+})
+
+// permitted is what can be permitted on one resource.
+type permitted struct {
 	resource string
 	verbs    []string
 	// administrative resources are run by owners and admins; members may look,
 	// and do what own names.
 	administrative bool
 	own            []string
-}{
-	{resource: "analytics", verbs: []string{"read"}},
-	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
-	{resource: "apps", verbs: crud("publish", "clone", "export")},
-	{resource: "budgets", verbs: crud("reset")},
-	{resource: "conversations", verbs: crud()},
-	{resource: "events", verbs: []string{"list", "get"}},
-	{resource: "inference-logs", verbs: []string{"list", "get"}},
-	{resource: "memories", verbs: crud()},
-	{resource: "model-routes", verbs: crud()},
-	{resource: "models", verbs: []string{"list", "get", "invoke"}},
-	{resource: "organizations", verbs: crud(), administrative: true},
-	{resource: "prompts", verbs: crud("render", "clone", "restore")},
-	{resource: "providers", verbs: crud("test")},
-	{resource: "sessions", verbs: crud()},
-	{resource: "users", verbs: crud("invite"), administrative: true},
-	{resource: "workspaces", verbs: crud(), administrative: true},
+}
+
+// permitKinds adds the plain kinds of the catalogue and puts all in order.
+func permitKinds(rich []permitted) []permitted {
+	for _, k := range catalogue.All() {
+		rich = append(rich, permitted{resource: k.Spec().Plural, verbs: crud(domain.KindVerbs(k)...)})
+	}
+	slices.SortFunc(rich, func(a, b permitted) int { return strings.Compare(a.resource, b.resource) })
+	return rich
 }
 
 // appScopes is what a key of an app may do when it names no scopes: what a

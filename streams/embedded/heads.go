@@ -45,7 +45,8 @@ type heads struct {
 	shards   [headShards]headShard
 	count    atomic.Int64
 	capacity int64
-	next     int // shard at which eviction goes on
+	crowded  func() // asks for an eviction
+	next     int    // shard at which eviction goes on
 }
 
 const headShards = 64
@@ -84,8 +85,8 @@ func (h *heads) get(stream domain.StreamID, hash uint64) (*head, headState, uint
 // put caches a state that was looked up, unless the stream came into the cache
 // meanwhile: then that state holds. A reader gives the evictions it saw before
 // it looked: if there were more since, the state may be an old one by now, good
-// enough for the answer, but not for the cache. It also never grows the cache
-// beyond its capacity. The writer (force) has neither trouble.
+// enough for the answer, but not for the cache. Readers may overfill the cache a
+// little, and then ask the writer to evict. The writer (force) always caches.
 func (h *heads) put(stream domain.StreamID, hash uint64, st headState, evictions uint64, force bool) (*head, headState) {
 	sh := h.shard(hash)
 	sh.mu.Lock()
@@ -96,8 +97,14 @@ func (h *heads) put(stream domain.StreamID, hash uint64, st headState, evictions
 		}
 		return e, e.durable
 	}
-	if !force && (sh.evictions != evictions || h.count.Load() >= h.capacity) {
-		return nil, st
+	if !force {
+		n := h.count.Load()
+		if n > h.capacity {
+			h.crowded()
+		}
+		if sh.evictions != evictions || n > h.capacity+h.capacity/4 {
+			return nil, st
+		}
 	}
 	e := &head{stream: stream, hash: hash, durable: st}
 	sh.byName[stream] = e
@@ -113,19 +120,19 @@ func (h *heads) publish(e *head, st headState) {
 	sh.mu.Unlock()
 }
 
-// evict brings the cache back to its capacity where it can, dropping heads that
-// were not used since it last looked. The writer calls it between groups.
-func (h *heads) evict() {
+// evict brings the cache back towards its capacity, dropping heads that were not
+// used since it last looked. The writer calls it between groups; it looks at no
+// more heads than budget, since most may have to stay.
+func (h *heads) evict(budget int) {
 	for range headShards {
-		if h.count.Load() <= h.capacity {
+		if budget <= 0 || h.count.Load() <= h.capacity {
 			return
 		}
 		sh := &h.shards[h.next%headShards]
 		h.next++
 		sh.mu.Lock()
-		keep := int(h.capacity / headShards)
-		for name, e := range sh.byName {
-			if len(sh.byName) <= keep {
+		for name, e := range sh.byName { // begins anywhere
+			if budget--; budget < 0 || h.count.Load() <= h.capacity {
 				break
 			}
 			if e.used.Swap(false) || !e.evictable() {

@@ -161,18 +161,37 @@ func (l *Log) recover(s *segment) error {
 			return fmt.Errorf("reserve space for %s: %w", s.path, err)
 		}
 	}
-	// What is read now may only be in the system's memory yet: a process that
-	// was killed leaves it there. It must not be shown before it is on disk.
-	if !l.opts.NoSync {
-		if err := s.file.Sync(); err != nil {
-			return fmt.Errorf("sync %s: %w", s.path, err)
-		}
+	if err := l.settle(s, w); err != nil {
+		return err
 	}
 	s.setIndex(b.index)
 	l.durable.Store(uint64(head))
 	l.adoptHeads(s, b.index)
 	l.writer = newWriter(l, s, b.index, w)
+	l.heads.crowded = l.writer.nudge
 	return l.recallIDs()
+}
+
+// settle makes the last group durable before it is shown: the process that wrote
+// it may have been killed before its sync, or have seen the sync fail. After a
+// failed sync the system may hold pages for clean that never reached the disk,
+// so the group is written again.
+func (l *Log) settle(s *segment, w walkEnd) error {
+	if l.opts.NoSync {
+		return nil
+	}
+	b := make([]byte, w.complete-w.group)
+	_, err := readFull(s.file, b, w.group)
+	if err == nil {
+		_, err = s.file.WriteAt(b, w.group)
+	}
+	if err == nil {
+		err = s.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("sync the end of %s: %w", s.path, err)
+	}
+	return nil
 }
 
 // tornTail decides what a walk's end in the last segment means: false for an

@@ -13,6 +13,7 @@ type walkEnd struct {
 	off      int64 // first byte that is not a record in sequence
 	reason   error // errRecordEnd when there are only zeros or nothing
 	complete int64 // end of the last complete append; off unless one was begun
+	group    int64 // where the group of that append begins
 	next     domain.Position
 	at       int64 // time of the last record, microseconds
 }
@@ -22,7 +23,7 @@ type walkEnd struct {
 // not handed out. Those handed out may lack metadata and data. Its error is one of reading; what is wrong with the
 // records is told by the result.
 func walk(f File, path string, base domain.Position, size int64, emit func(off int64, r *record)) (walkEnd, error) {
-	return walkFrom(f, path, walkEnd{off: segmentHeaderSize, complete: segmentHeaderSize, next: base}, size, emit)
+	return walkFrom(f, path, walkEnd{off: segmentHeaderSize, complete: segmentHeaderSize, group: segmentHeaderSize, next: base}, size, emit)
 }
 
 // walkFrom walks on from the beginning of an append.
@@ -60,7 +61,7 @@ func walkFrom(f File, path string, w walkEnd, size int64, emit func(off int64, r
 			}
 			pending = pending[:0]
 		}
-		w.complete, w.at = w.off, r.at
+		w.complete, w.group, w.at = w.off, int64(r.group), r.at
 	}
 }
 

@@ -75,6 +75,9 @@ type writer struct {
 // maxGroup bounds the bytes of a group, and so the memory and the time of one write.
 const maxGroup = 8 << 20
 
+// evictAtLeast is the number of heads looked at for eviction between groups.
+const evictAtLeast = 64
+
 func newWriter(l *Log, s *segment, m *memIndex, w walkEnd) *writer {
 	return &writer{
 		log: l, seg: s, index: m,
@@ -120,12 +123,17 @@ func (w *writer) enqueue(r *request) error {
 	}
 	w.queue = append(w.queue, r)
 	if len(w.queue) == 1 {
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.nudge()
 	}
 	return nil
+}
+
+// nudge lets the writer look at its queue, and evict heads.
+func (w *writer) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 // stop lets the writer finish what is queued and waits for its end.
@@ -133,10 +141,7 @@ func (w *writer) stop() {
 	w.mu.Lock()
 	w.stopping = true
 	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.nudge()
 	<-w.stopped
 }
 
@@ -162,7 +167,7 @@ func (w *writer) run() {
 		w.commit(batch)
 		clear(batch)
 		w.spare = batch
-		w.log.heads.evict()
+		w.log.heads.evict(evictAtLeast + 2*last)
 		if stopping {
 			return // nothing is queued behind the flag
 		}

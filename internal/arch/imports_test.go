@@ -23,6 +23,7 @@ var rooms = []struct {
 }{
 	{"domain", nil, "pure decisions, which every room shares"},
 	{"streams", []string{"domain"}, "the log's port knows events, not what is done with them"},
+	{"streams/logbus", []string{"domain", "streams", "internal/sqlite"}, "keeps checkpoints of subscriptions"},
 	{"commands", []string{"domain", "streams"}, "decides and appends; never reads a read model"},
 	{"gateway", []string{"domain", "streams"}, "talks to providers; whoever it needs is an interface of its own"},
 	{"projections", []string{"domain", "streams", "internal/sqlite", "internal/clickhouse"}, "derived from the log alone"},

@@ -67,7 +67,8 @@ func (h *handle) QueryRow(ctx context.Context, query string, args ...any) *sql.R
 
 // fileName names a model's file. The version is part of it, so that an older
 // binary finds its own file again.
-func fileName(m Model) string { return fmt.Sprintf("%s-v%d.db", m.Name(), m.Version()) }
+// FileName is the name of the file that a runner keeps a model in.
+func FileName(m Model) string { return fmt.Sprintf("%s-v%d.db", m.Name(), m.Version()) }
 
 // openFile opens a model's file, making it when it is not there.
 func openFile(ctx context.Context, path string, o sqlite.Options, m Model) (*file, error) {

@@ -115,7 +115,7 @@ func Open(ctx context.Context, cfg Config, models ...Model) (*Runner, error) {
 }
 
 func (r *Runner) openWorker(ctx context.Context, m Model, head domain.Position) (*worker, error) {
-	path := filepath.Join(r.cfg.Dir, fileName(m))
+	path := filepath.Join(r.cfg.Dir, FileName(m))
 	options := sqlite.Options{NoSync: r.cfg.NoSync}
 	f, err := openFile(ctx, path, options, m)
 	if errors.Is(err, sqlite.ErrCorrupt) {

@@ -19,6 +19,7 @@ import (
 	"strata/projections/analytics"
 	"strata/streams"
 	"strata/streams/embedded"
+	"strata/streams/logbus"
 )
 
 // app is one running Strata: every part that has to be opened, and closed again.
@@ -40,6 +41,8 @@ type app struct {
 	queries   *analytics.Queries
 	gateway   *gateway.Gateway
 	limiter   *ratelimit.Keeper
+	reactors  *logbus.Router
+	started   time.Time
 
 	// live ends when the server begins to drain; sockets are the connections
 	// that net/http has handed over.
@@ -54,7 +57,7 @@ type app struct {
 
 // open opens everything but the network. On an error, what was opened is closed.
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now}
+	a = &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now, started: time.Now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {

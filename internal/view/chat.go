@@ -28,6 +28,7 @@ type ChatMessage struct {
 	FinishReason string      `json:"finish_reason,omitempty" example:"stop"`
 	TokenUsage   *TokenUsage `json:"token_usage,omitempty"`
 	Feedback     string      `json:"feedback,omitempty" enum:"positive,negative"`
+	Error        string      `json:"error,omitempty" doc:"Why the turn failed, if it did."`
 	CreatedAt    time.Time   `json:"created_at"`
 }
 

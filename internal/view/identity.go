@@ -95,3 +95,9 @@ type WhoAmI struct {
 	AuthType     string        `json:"auth_type" enum:"jwt,api_key,service_token" example:"api_key"`
 	Permissions  []string      `json:"permissions" doc:"resource:verb; * is everything."`
 }
+
+// UserOf shows a user.
+func UserOf(u *identity.User) User {
+	return User{ID: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Name: u.Name(), Role: string(u.Role),
+		Status: string(u.Status), OrganizationID: u.OrganizationID, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"strata/commands"
+	"strata/domain"
+	"strata/domain/conversation"
+	"strata/domain/inference"
+	"strata/projections/analytics"
+	"strata/streams"
+	"strata/streams/logbus"
+)
+
+// startReactors runs everything that follows the log and is no read model.
+func (a *app) startReactors(work context.Context) error {
+	state, err := logbus.OpenState(work, filepath.Join(a.cfg.Data.ModelsDir(), "reactors.db"))
+	if err != nil {
+		return err
+	}
+	a.onClose(state.Close)
+	a.reactors, err = logbus.NewRouter(logbus.Config{Store: a.store, Codec: a.codec, State: state, Logger: a.log,
+		Metrics: a.metrics, BatchWait: batchWait})
+	if err != nil {
+		return err
+	}
+	if err := a.reactors.AddReactor(budgetHealer{a.budgets}); err != nil {
+		return err
+	}
+	if err := a.reactors.AddWriter(callWriter{a.writer}); err != nil {
+		return err
+	}
+	if err := a.reactors.Start(); err != nil {
+		return err
+	}
+	a.onClose(a.reactors.Stop)
+	a.run(work, "analytics writer", a.writer.Run)
+	a.run(work, "housekeeping", a.housekeeping)
+	return nil
+}
+
+// batchWait is short because the analytics writer gathers by itself.
+const batchWait = 20 * time.Millisecond
+
+// budgetHealer settles what a recorded call has reserved. Mostly the gateway
+// has done so already and nothing happens; when its process died in between,
+// this is what makes the ledger right.
+type budgetHealer struct{ budgets *commands.Budgets }
+
+// Name implements logbus.Reactor.
+func (budgetHealer) Name() string { return "budget-healer" }
+
+// Filter implements logbus.Reactor.
+func (budgetHealer) Filter() *streams.Filter {
+	return &streams.Filter{Categories: []string{inference.Category}, Types: []string{inference.Recorded{}.EventType()}}
+}
+
+// Handle implements logbus.Reactor.
+func (b budgetHealer) Handle(ctx context.Context, e domain.Event) error {
+	call, ok := e.Fact.(inference.Recorded)
+	if !ok || len(call.Reservations) == 0 {
+		return nil
+	}
+	return b.budgets.Settle(ctx, call.Reservations, call.Cost, call.InputTokens+call.OutputTokens)
+}
+
+// callWriter copies model calls to ClickHouse.
+type callWriter struct{ writer *analytics.Writer }
+
+// Name implements logbus.BatchWriter.
+func (callWriter) Name() string { return "inferences" }
+
+// Filter implements logbus.BatchWriter.
+func (callWriter) Filter() *streams.Filter {
+	return &streams.Filter{Categories: []string{inference.Category}}
+}
+
+// Write implements logbus.BatchWriter. It hands over without waiting for the
+// tables: what is lost in memory is delivered again after Resume.
+func (w callWriter) Write(ctx context.Context, events []domain.Event) error {
+	items := make([]analytics.Item, len(events))
+	for i, e := range events {
+		items[i] = analytics.ItemOf(e)
+	}
+	return w.writer.Write(ctx, items)
+}
+
+// Resume implements logbus.BatchWriter.
+func (w callWriter) Resume(ctx context.Context) (domain.Position, error) { return w.writer.Resume(ctx) }
+
+// Housekeeping looks for what time has ended.
+const (
+	housekeepEvery = time.Minute
+	// turnPatience is longer than any turn can take, so that a turn which is
+	// open for longer has lost its process.
+	turnPatience = 35 * time.Minute
+	turnsAtOnce  = 1000
+)
+
+// housekeeping releases expired reservations and closes turns whose process
+// died. At the start, every open turn is such a turn: this process has none.
+func (a *app) housekeeping(ctx context.Context) error {
+	if err := a.models.runner.WaitLive(ctx); err != nil {
+		return err
+	}
+	before := a.started
+	tick := time.NewTicker(housekeepEvery)
+	defer tick.Stop()
+	for {
+		if err := a.closeTurns(ctx, before); err != nil {
+			a.log.WarnContext(ctx, "open turns could not be closed; trying again", "error", err)
+		}
+		if err := a.releaseExpired(ctx); err != nil {
+			a.log.WarnContext(ctx, "expired reservations could not be released; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			before = a.now().Add(-turnPatience)
+		}
+	}
+}
+
+func (a *app) closeTurns(ctx context.Context, before time.Time) error {
+	turns, err := a.models.conversations.OpenTurns(ctx, before, turnsAtOnce)
+	if err != nil {
+		return err
+	}
+	for _, t := range turns {
+		req := commands.Request{Principal: domain.System(t.Organization, t.Workspace), ID: t.ConversationID}
+		cmd := conversation.FailTurn{RunID: t.RunID, Code: domain.CodeUnavailable, Message: "the server stopped while the model was answering"}
+		_, err := commands.Run[conversation.State, struct{}](ctx, a.handler, conversation.Aggregate, req, cmd, nil)
+		if code := domain.CodeOf(err); err != nil && code != domain.CodeConflict && code != domain.CodeNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) releaseExpired(ctx context.Context) error {
+	ids, err := a.models.budgets.Expiring(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := a.budgets.Sweep(ctx, id); err != nil && domain.CodeOf(err) != domain.CodeNotFound {
+			return err
+		}
+	}
+	return nil
+}

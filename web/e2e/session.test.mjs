@@ -95,13 +95,13 @@ describe('the frame', () => {
 
   test('it says so while analytics are not ready, and while the server is away', async () => {
     await withPage(browser, {}, async (page) => {
-      let answer = (route) => route.fulfill({ json: { status: 'ready', components: { clickhouse: { status: 'restarting', message: 'Attempt 2.' } } } })
+      let answer = (route) => route.fulfill({ json: { status: 'ready', components: { clickhouse: { state: 'restarting', message: 'Attempt 2.' } } } })
       await page.route('**/readyz', (route) => answer(route))
       await open(page, 'quickstart')
       await page.getByText('Analytics are restarting').waitFor()
       answer = (route) => route.abort()
       await page.getByText('The server cannot be reached').waitFor()
-      answer = (route) => route.fulfill({ json: { status: 'ready', components: { clickhouse: { status: 'ready' } } } })
+      answer = (route) => route.fulfill({ json: { status: 'ready', components: { clickhouse: { state: 'ready' } } } })
       await page.getByText('The server cannot be reached').waitFor({ state: 'detached', timeout: 20_000 })
     })
   })

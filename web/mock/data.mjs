@@ -153,6 +153,11 @@ function seedRest(world, now) {
   world.emit('memory.stored.v1', 'mem_01mock', { provider: 'internal' }, now - 2000)
 }
 
+/** Whether a type is one of some words: exact, or a family such as session.*; no words want all. */
+export function wants(words, type) {
+  return words.length === 0 || words.some((word) => (word.endsWith('*') ? type.startsWith(word.slice(0, -1)) : type === word))
+}
+
 /** Something with every shape that the chat renders. */
 export function answerTo(question) {
   return `You asked: *${question}*

@@ -1,5 +1,5 @@
 import { analytics, budgetUsage } from './analytics.mjs'
-import { answerTo, id } from './data.mjs'
+import { answerTo, id, wants } from './data.mjs'
 
 /** An error that becomes an answer. */
 export class Refusal extends Error {
@@ -110,12 +110,9 @@ const rest = {
   'GET /openai/v1/models': ({ world }) => ({ plain: { object: 'list', data: world.models.map((m) => ({ id: m.id, object: 'model', created: 1760000000, owned_by: m.id.split('/')[0], type: m.type })) } }),
   'GET /api/v1/events': ({ world, query }) => {
     const types = query.get('type')?.split(',').filter(Boolean) ?? []
-    return page(world.events.filter((event) => !types.length || types.includes(event.type)).toReversed(), query)
+    return page(world.events.filter((event) => wants(types, event.type)).toReversed(), query)
   },
-  'POST /api/v1/events': ({ world, body }) => {
-    if (!body.type) throw new Refusal(400, 'VALIDATION_ERROR', 'invalid input data', [{ field: 'type', message: 'is required' }])
-    return { data: world.emit(body.type, body.subject ?? '', body.data ?? {}), status: 201 }
-  },
+  'GET /api/v1/events/types': ({ world }) => ({ data: { types: [...new Set(world.events.map((event) => event.type))].sort().map((type) => ({ type, source: type.split('.')[0] })) } }),
   'POST /openai/v1/chat/completions': ({ world, body }) => {
     if (!world.models.some((m) => m.id === body.model)) {
       throw new Refusal(404, 'model_not_found', `The model ${body.model} does not exist.`)

@@ -91,8 +91,8 @@ const server = createServer((request, response) => {
     if (path === '/api/v1/docs') return docs(response)
     if (path === '/api/v1/openapi.json') return json(response, 200, openapi)
     if (path === '/readyz') {
-      const status = process.env.MOCK_ENGINE ?? 'ready'
-      return json(response, 200, { status: 'ready', components: { log: { status: 'ready', head: world.position }, clickhouse: { status } } })
+      const state = process.env.MOCK_ENGINE ?? 'ready'
+      return json(response, 200, { status: 'ready', components: { log: { status: 'ready', head: world.position }, projections: [], clickhouse: { state, restarts: 0 } } })
     }
     return api(request, response, path, url.searchParams)
   }

@@ -1,9 +1,9 @@
-import { answerTo, id } from './data.mjs'
+import { answerTo, id, wants } from './data.mjs'
 
 /** /api/v1/events/ws: what the log holds after a position, then what comes. */
 export function eventSocket(world, socket, query) {
   const types = new Set((query.get('types') ?? '').split(',').filter(Boolean))
-  const wanted = (event) => types.size === 0 || types.has(event.type)
+  const wanted = (event) => wants([...types], event.type)
   const send = (frame) => socket.readyState === 1 && socket.send(JSON.stringify(frame))
   const deliver = (event) => wanted(event) && send({ type: 'event', event })
   const after = query.get('after') === null ? world.position : Number(query.get('after'))

@@ -21,17 +21,17 @@ export function HealthBanner() {
   const health = useQuery({
     queryKey: ['readyz'],
     queryFn: ({ signal }) => readiness(base, signal),
-    refetchInterval: (query) => (query.state.data?.components?.clickhouse?.status === 'ready' ? 15_000 : 3_000),
+    refetchInterval: (query) => (query.state.data?.components?.clickhouse?.state === 'ready' ? 15_000 : 3_000),
     retry: false,
   })
   if (health.isError) {
     return <Line icon={<CloudOff />}>The server cannot be reached. What you see may be old; trying again.</Line>
   }
   const engine = health.data?.components?.clickhouse
-  if (!engine?.status || engine.status === 'ready') return null
+  if (!engine?.state || engine.state === 'ready') return null
   return (
-    <Line icon={engine.status === 'missing' ? <CloudOff /> : <Loader className="animate-spin" />}>
-      {words[engine.status] ?? 'Analytics are not ready. Calls are recorded meanwhile.'}
+    <Line icon={engine.state === 'missing' ? <CloudOff /> : <Loader className="animate-spin" />}>
+      {words[engine.state] ?? 'Analytics are not ready. Calls are recorded meanwhile.'}
       {engine.message && <span className="text-ink-2"> {engine.message}</span>}
     </Line>
   )

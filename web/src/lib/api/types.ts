@@ -12,8 +12,8 @@ export interface Whoami {
 export interface Readiness {
   status: string
   components?: {
-    log?: { status?: string; head?: number }
-    clickhouse?: { status?: string; message?: string }
+    /** The analytics engine: starting, ready, restarting, missing or stopped. */
+    clickhouse?: { state?: string; message?: string }
   }
 }
 

@@ -1,6 +1,6 @@
 import { Pause, Play, Radio, Trash2, X } from 'lucide-react'
 import type { FormEvent } from 'react'
-import { useMemo, useState } from 'react'
+import { useState } from 'react'
 import { useApi } from '@/lib/api/context'
 import type { StrataEvent } from '@/lib/api/types'
 import type { EventFeed, FeedStatus } from '@/lib/event-feed'
@@ -15,7 +15,7 @@ import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
 import { Input } from '@/ui/form'
 import { EventDrawer } from './event-drawer'
 import { EventList } from './event-list'
-import { useFeed } from './use-feed'
+import { useEventTypes, useFeed } from './use-feed'
 
 export function EventsScreen() {
   useTitle('Live events')
@@ -53,7 +53,7 @@ function Feed({ feed, types }: { feed: EventFeed; types: string }) {
   const { base } = useApi()
   const state = useStore(feed.state)
   const [opened, setOpened] = useState<StrataEvent>()
-  const known = useMemo(() => [...new Set(state.events.map((event) => event.type))].sort(), [state.events])
+  const known = useEventTypes()
   const chosen = types ? types.split(',') : []
   const now = status[state.status]
   const paused = state.status === 'paused'
@@ -75,7 +75,7 @@ function Feed({ feed, types }: { feed: EventFeed; types: string }) {
       </PageHeader>
 
       <div className="flex flex-wrap items-center gap-2">
-        <TypeFilter known={known} onAdd={(type) => choose([...new Set([...chosen, type])])} />
+        <TypeFilter known={known.data ?? []} onAdd={(type) => choose([...new Set([...chosen, type])])} />
         {chosen.map((type) => (
           <button
             key={type}
@@ -126,10 +126,10 @@ function TypeFilter({ known, onAdd }: { known: string[]; onAdd: (type: string) =
     add(text)
   }
   return (
-    <form onSubmit={submit} className="w-full sm:w-84">
+    <form onSubmit={submit} className="w-full sm:w-72">
       <Input
         aria-label="Filter by event type"
-        placeholder="Filter by type, e.g. inference.recorded.v1"
+        placeholder="Filter by type, e.g. session.*"
         list="event-types"
         value={text}
         onChange={(event) => {

@@ -9,6 +9,17 @@ import { EventFeed } from '@/lib/event-feed'
 
 const backlog = 50
 
+/** Every type of event there can be, for the filter. */
+export function useEventTypes() {
+  const api = useApi()
+  return useQuery({
+    queryKey: ['event-types'],
+    queryFn: async ({ signal }) =>
+      (await api.get<{ types: { type: string }[] }>('/api/v1/events/types', undefined, signal)).types.map(({ type }) => type),
+    staleTime: Infinity,
+  })
+}
+
 /**
  * The latest events of some types, and from there on every new one. The feed
  * starts after the last event that was read, so nothing falls between.
@@ -19,7 +30,7 @@ export function useFeed(types: string) {
   const recent = useQuery({
     queryKey: ['events', types],
     queryFn: async ({ signal }) => {
-      const list = await api.list<StrataEvent>('/api/v1/events', { limit: backlog, type: types, sortOrder: 'desc' }, signal)
+      const list = await api.list<StrataEvent>('/api/v1/events', { limit: backlog, type: types, sortBy: 'time', sortOrder: 'desc' }, signal)
       return list.items.toSorted((a, b) => b.sequence - a.sequence)
     },
     staleTime: 0,

@@ -46,8 +46,7 @@ type OpenTurn struct {
 	AskedAt   time.Time
 }
 
-// State is what is known of a conversation at one revision. The slices are
-// replaced, never changed in place, so a view may keep them.
+// State is what is known of a conversation at one revision.
 type State struct {
 	ID           string
 	AppID        string
@@ -86,7 +85,7 @@ func (s *State) apply(e domain.Event) {
 		if f.Title != "" {
 			s.Title = f.Title
 		}
-		s.Open = append(slices.Clip(s.Open), OpenTurn{f.RunID, f.MessageID, at})
+		s.Open = append(s.Open, OpenTurn{f.RunID, f.MessageID, at})
 		s.say(Message{ID: f.MessageID, RunID: f.RunID, Role: User, Content: f.Content, Sequence: f.Sequence, At: at})
 	case TurnAnswered:
 		s.close(f.RunID)
@@ -131,33 +130,30 @@ func (s *State) applyErased(f domain.Erased, at time.Time) {
 
 func (s *State) say(m Message) {
 	s.MessageCount = max(s.MessageCount, m.Sequence)
-	messages := append(slices.Clip(s.Messages), m)
+	s.Messages = append(s.Messages, m)
 	size := 0
-	for i := len(messages) - 1; i >= 0; i-- {
-		size += len(messages[i].Content)
-		if n := len(messages) - i; n > 1 && (n > Window || size > windowBytes) {
-			messages = slices.Clone(messages[i+1:]) // so that what fell out is freed
-			break
+	for i := len(s.Messages) - 1; i >= 0; i-- {
+		size += len(s.Messages[i].Content)
+		if n := len(s.Messages) - i; n > 1 && (n > Window || size > windowBytes) {
+			s.Messages = slices.Delete(s.Messages, 0, i+1)
+			return
 		}
 	}
-	s.Messages = messages
 }
 
 func (s *State) answer(m Message) {
 	s.say(m)
-	answers := append(slices.Clip(s.Answers), m.ID)
-	if len(answers) > rateable {
-		answers = slices.Clone(answers[1:])
+	s.Answers = append(s.Answers, m.ID)
+	if len(s.Answers) > rateable {
+		s.Answers = slices.Delete(s.Answers, 0, 1)
 	}
-	s.Answers = answers
 }
 
 func (s *State) close(runID string) {
-	s.Open = slices.DeleteFunc(slices.Clone(s.Open), func(t OpenTurn) bool { return t.RunID == runID })
+	s.Open = slices.DeleteFunc(s.Open, func(t OpenTurn) bool { return t.RunID == runID })
 }
 
 func (s *State) markFailed(runID string) {
-	s.Messages = slices.Clone(s.Messages)
 	for i := range s.Messages {
 		if s.Messages[i].RunID == runID {
 			s.Messages[i].Failed = true

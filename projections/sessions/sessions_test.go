@@ -3,6 +3,7 @@ package sessions_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -304,16 +305,20 @@ func TestErasure(t *testing.T) {
 	}
 }
 
-func BenchmarkApply(b *testing.B) {
+func BenchmarkRebuild(b *testing.B) {
 	w := newWorld(b)
-	n := 0
-	for b.Loop() {
-		n++
-		if n%20 == 1 {
-			w.given("ws_1", fmt.Sprintf("ses_%d", (n-1)/20), session.Created{UserID: "user_bob"})
+	const events = 21_000
+	for i := range events / 21 {
+		uid := fmt.Sprintf("ses_%d", i)
+		w.given("ws_1", uid, session.Created{UserID: "user_bob"})
+		for n := range 20 {
+			w.given("ws_1", uid, event(int64(n+1), session.Message))
 		}
-		w.given("ws_1", fmt.Sprintf("ses_%d", (n-1)/20), event(int64(n), session.Message))
 	}
-	w.caughtUp()
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+	for b.Loop() {
+		if _, err := projections.Rebuild(b.Context(), w.log, w.codec, sessions.Model{}, filepath.Join(b.TempDir(), "rebuilt.db")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
 }

@@ -193,7 +193,7 @@ func (w *worker) caughtUp(ctx context.Context) error {
 	if !w.isLive {
 		w.isLive = true
 		close(w.live)
-		w.log.InfoContext(ctx, "read model is live", "position", w.mark.get())
+		w.log.DebugContext(ctx, "read model is live", "position", w.mark.get())
 	}
 	w.setState(StateLive, nil)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"strata/commands"
@@ -29,24 +30,22 @@ import (
 	"strata/streams"
 )
 
-// newCodec knows every fact there is.
-func newCodec() (*streams.Codec, error) {
-	var facts []domain.FactType
-	for _, list := range [][]domain.FactType{
-		catalogue.FactTypes(), claim.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(), inference.FactTypes(),
-		memory.FactTypes(), session.FactTypes(), identity.FactTypes(),
-	} {
-		facts = append(facts, list...)
-	}
-	// Keys per subject come with erasure; the codec is ready for them.
-	return streams.NewCodec(facts, nil, nil)
+// allFacts are the facts there are.
+func allFacts() []domain.FactType {
+	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
+		inference.FactTypes(), memory.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
+		identity.Users.Facts, identity.APIKeys.Facts)
 }
+
+// newCodec knows every fact. Keys per subject come with erasure; the codec is
+// ready for them.
+func newCodec() (*streams.Codec, error) { return streams.NewCodec(allFacts(), nil, nil) }
 
 // allModels are the read models in SQLite.
 func allModels() []projections.Model {
 	return []projections.Model{
 		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{},
-		conversations.Model{}, events.New(),
+		conversations.Model{}, events.New(allFacts()),
 	}
 }
 
@@ -90,9 +89,9 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		runner:        runner,
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
-		memories:      memories.NewQueries(reader(memories.Name)),
+		memories:      memories.NewQueries(reader(memories.Name), now),
 		conversations: conversations.NewQueries(reader(conversations.Name)),
-		identity:      identitymodel.NewQueries(reader(identitymodel.Name)),
+		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
 		events:        events.NewReader(reader(events.Name), store, codec, secretField),
 	}

@@ -29,7 +29,7 @@ type ChatRequestDoc struct {
 // ChatMessageDoc is one message.
 type ChatMessageDoc struct {
 	Role    string `json:"role" required:"true" example:"user"`
-	Content any    `json:"content" doc:"A text or a list of parts." example:"Hello!"`
+	Content any    `json:"content" doc:"A text or a list of parts." example:"\"Hello!\""`
 }
 
 // UsageDoc counts tokens.
@@ -59,7 +59,7 @@ type ChatChoiceDoc struct {
 // EmbeddingRequestDoc is an embedding request.
 type EmbeddingRequestDoc struct {
 	Model          string `json:"model" required:"true" example:"strata/embed-1"`
-	Input          any    `json:"input" required:"true" doc:"A text, a list of texts, or token arrays." example:"The quick brown fox"`
+	Input          any    `json:"input" required:"true" doc:"A text, a list of texts, or token arrays." example:"\"The quick brown fox\""`
 	Dimensions     *int   `json:"dimensions" minimum:"1"`
 	EncodingFormat string `json:"encoding_format" enum:"float,base64" default:"float"`
 	User           string `json:"user"`

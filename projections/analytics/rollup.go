@@ -65,7 +65,7 @@ func (s *store) fill(ctx context.Context, conn driver.Conn, r rollup, m month, u
 		}
 	}
 	if after < upTo {
-		settings := insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
+		settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
 		for name, value := range oneBlock {
 			settings[name] = value
 		}
@@ -81,6 +81,6 @@ func (s *store) fill(ctx context.Context, conn driver.Conn, r rollup, m month, u
 
 // oneBlock makes INSERT SELECT collect its whole result before writing it.
 var oneBlock = ch.Settings{
-	"max_insert_threads": 1, "min_insert_block_size_rows": 100_000_000, "min_insert_block_size_bytes": 0,
+	"max_threads": 1, "max_insert_threads": 1, "min_insert_block_size_rows": 100_000_000, "min_insert_block_size_bytes": 0,
 	"group_by_two_level_threshold": 0, "group_by_two_level_threshold_bytes": 0,
 }

@@ -19,9 +19,8 @@ import (
 // which ClickHouse would make two parts of one block.
 const maxBatchBytes = 32 << 20
 
-// statementTime bounds one batch. Batches do not end with the caller's
-// context: the engine would go on with an INSERT that nobody waits for, and the
-// next attempt could look at the tables just before that INSERT appears in them.
+// statementTime bounds a batch at a server. The embedded engine needs no bound:
+// it answers or its process ends, and either ends the statement.
 const statementTime = time.Minute
 
 // partition is one month of one table: the unit in which inserts are atomic
@@ -49,8 +48,15 @@ func newStore(db *clickhouse.DB) *store { return &store{db: db} }
 // batch is complete; on an error any part of it may be in, and the same or
 // another batch beginning at the same item can be written.
 func (s *store) write(ctx context.Context, items []Item) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTime)
-	defer cancel()
+	// A batch does not end with the caller's context: the engine would go on
+	// with an INSERT that nobody waits for, and the next attempt could look at
+	// the tables just before that INSERT appears in them.
+	ctx = context.WithoutCancel(ctx)
+	if !s.db.Embedded() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, statementTime)
+		defer cancel()
+	}
 	conn := s.db.Conn()
 	if !s.known {
 		if err := s.look(ctx, conn); err != nil {
@@ -180,7 +186,7 @@ func (s *store) insert(ctx context.Context, conn driver.Conn, c *chunk) error {
 	for _, t := range c.table.types {
 		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: t.typ})
 	}
-	settings := insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.rows)))
+	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.rows)))
 	ctx = ch.Context(ctx, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(columns))
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+c.table.name+" ("+c.table.columns+")")
 	if err != nil {
@@ -201,10 +207,15 @@ func (s *store) insert(ctx context.Context, conn driver.Conn, c *chunk) error {
 	return nil
 }
 
-// insertSettings make an INSERT synchronous, of one block, and known by a
-// token: a server that still works on an attempt we gave up will then drop one
-// of the two.
-func insertSettings(token string) ch.Settings {
+// insertSettings make an INSERT synchronous. At a server they also name it by a
+// token: should the server still work on an attempt that we gave up, it drops
+// one of the two. The embedded engine gets none: there no attempt outlives its
+// answer, and a kill between the engine's note of a token and its commit of
+// the rows would make it refuse rows that it does not have.
+func (s *store) insertSettings(token string) ch.Settings {
+	if s.db.Embedded() {
+		return ch.Settings{"async_insert": 0, "insert_deduplicate": 0}
+	}
 	return ch.Settings{"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": token}
 }
 

@@ -31,9 +31,9 @@ type Engine struct {
 type Options struct {
 	Library string // path of libchdb.so
 	Path    string // storage directory, created when missing
-	// ServerSettings are server-level settings (max_server_memory_usage…).
-	// The first connection boots the engine with them.
-	ServerSettings map[string]string
+	// Settings are server-level ones (max_server_memory_usage…), which the first
+	// connection boots the engine with, and defaults for every connection.
+	Settings map[string]string
 }
 
 // Open loads the library. A process can open one storage directory only.
@@ -46,7 +46,7 @@ func Open(o Options) (*Engine, error) {
 	// relies on SIGSEGV and SIGURG.
 	lib.setSignalHandlers(0)
 	args := []string{"strata", "--path=" + o.Path}
-	for name, value := range o.ServerSettings {
+	for name, value := range o.Settings {
 		args = append(args, "--"+name+"="+value)
 	}
 	return &Engine{lib: lib, args: args}, nil

@@ -100,14 +100,23 @@ func checkMeta(m streams.Meta) error {
 	return nil
 }
 
-// lookUpControl reads the control of a stream from its metadata stream.
+// lookUpControl reads the control of a stream from its metadata stream. That
+// most streams have none need not be cached: their own heads say so.
 func (l *Log) lookUpControl(stream domain.StreamID) (*control, error) {
-	if isSystem(stream) {
+	if isSystem(stream) || !l.controls.Load() {
 		return nil, nil
 	}
-	st, err := l.state(metaStream(stream))
-	if err != nil || st.seg == nil {
-		return nil, err
+	meta := metaStream(stream)
+	hash := streamHash(meta)
+	h, st, _ := l.heads.get(meta, hash)
+	if h == nil {
+		var err error
+		if st, err = l.locate(meta, hash); err != nil {
+			return nil, err
+		}
+	}
+	if st.seg == nil {
+		return nil, nil
 	}
 	x, err := st.seg.columns()
 	if err != nil {

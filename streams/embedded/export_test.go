@@ -14,3 +14,6 @@ func WaitQueued(l *Log, n int) {
 		runtime.Gosched()
 	}
 }
+
+// CachedHeads returns the number of stream heads in memory.
+func CachedHeads(l *Log) int { return int(l.heads.count.Load()) }

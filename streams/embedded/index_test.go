@@ -296,6 +296,41 @@ func TestRepeatWindow(t *testing.T) {
 	}
 }
 
+// TestHeadsAreBounded writes and reads many more streams than the cache holds:
+// memory stays flat, and every stream is found again.
+func TestHeadsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir, tiny)
+	const n = 2000
+	name := func(i int) domain.StreamID { return domain.Stream("s", fmt.Sprint(i)) }
+	for i := range n {
+		mustAppend(t, l, name(i), event(i, 5))
+	}
+	for round := range 2 {
+		for i := range n {
+			rev, err := l.StreamRevision(context.Background(), name(i))
+			if err != nil || rev != 0 {
+				t.Fatalf("round %d: stream %d is at %d, %v", round, i, rev, err)
+			}
+		}
+		// The streams of the segments not yet sealed may come on top.
+		if got, most := embedded.CachedHeads(l), tiny.HeadCache*5/4+n/4; got > most {
+			t.Errorf("round %d: %d heads are cached, want at most %d", round, got, most)
+		}
+		if round == 0 {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = mustOpen(t, dir, tiny)
+		}
+	}
+	for i := range n {
+		if r := mustAppend(t, l, name(i), event(i, 5)); r.Revision != 1 {
+			t.Fatalf("stream %d went on at %d", i, r.Revision)
+		}
+	}
+}
+
 // TestManySubscribers wakes thousands with one append.
 func TestManySubscribers(t *testing.T) {
 	l := mustOpen(t, t.TempDir(), small)

@@ -24,6 +24,7 @@ type Log struct {
 	heads    *heads
 	durable  atomic.Uint64 // position of the last event on disk
 	arrivals broadcast     // rung when durable moves, and at Close
+	controls atomic.Bool   // the log has system records
 
 	// gate is held for reading by whoever uses segments, so that Close can let
 	// go of files and mappings.

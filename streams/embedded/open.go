@@ -167,6 +167,11 @@ func (l *Log) recover(s *segment) error {
 	s.setIndex(b.index)
 	l.durable.Store(uint64(head))
 	l.adoptHeads(s, b.index)
+	for _, s := range l.list() {
+		if s.index().system() {
+			l.controls.Store(true)
+		}
+	}
 	l.writer = newWriter(l, s, b.index, w)
 	l.heads.crowded = l.writer.nudge
 	return l.recallIDs()

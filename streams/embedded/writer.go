@@ -382,6 +382,7 @@ func (w *writer) publish() {
 		next.last = e.revision
 		w.log.heads.publish(h, next)
 		if e.target != nil {
+			w.log.controls.Store(true)
 			next := e.target.durable
 			next.control = e.control
 			w.log.heads.publish(e.target, next)

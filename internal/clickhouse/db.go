@@ -104,7 +104,9 @@ func serverOptions(rawURL string) (*ch.Options, error) {
 		options.Auth.Database = Database
 	}
 	options.DialTimeout = dialTimeout
-	options.Compression = &ch.Compression{Method: ch.CompressionLZ4}
+	if options.Compression == nil { // the URL may say compress=…
+		options.Compression = &ch.Compression{Method: ch.CompressionLZ4}
+	}
 	return options, nil
 }
 

@@ -214,6 +214,10 @@ func (l *Log) locate(stream domain.StreamID, hash uint64) (headState, error) {
 func (l *Log) partBefore(stream domain.StreamID, hash uint64, before uint32) (*segment, part, error) {
 	segments := l.list()
 	for i := int(before-segments[0].no) - 1; i >= 0; i-- {
+		if l.spanOf(i).excludes(hash) {
+			i -= filterSpan - 1
+			continue
+		}
 		if isSystem(stream) && !segments[i].index().system() {
 			continue
 		}

@@ -21,6 +21,8 @@ type Log struct {
 	lock io.Closer
 
 	segments atomic.Pointer[[]*segment] // oldest first; the last is being written
+	filters  atomic.Pointer[[]*spanFilter]
+	filterMu sync.Mutex // one maker of filters at a time
 	heads    *heads
 	durable  atomic.Uint64 // position of the last event on disk
 	arrivals broadcast     // rung when durable moves, and at Close
@@ -57,6 +59,7 @@ func Open(dir string, opts Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{dir: dir, opts: opts, lock: lock, heads: newHeads(opts.HeadCache), done: make(chan struct{})}
+	l.filters.Store(new([]*spanFilter))
 	if err := l.load(); err != nil {
 		return nil, errors.Join(err, l.release())
 	}

@@ -44,6 +44,9 @@ func (l *Log) load() error {
 			return err
 		}
 	}
+	if err := l.loadFilters(); err != nil {
+		return err
+	}
 	return l.recover(list[len(list)-1])
 }
 
@@ -122,7 +125,10 @@ func (l *Log) loadSealed(s *segment, next domain.Position) error {
 	if !errors.Is(err, os.ErrNotExist) {
 		l.opts.Logger.Warn("index of a log segment was built again", "segment", s.path, "reason", err)
 	}
-	l.finishSealing(s, m)
+	if err := l.seal(s, m); err != nil {
+		l.opts.Logger.Error("could not write the index of a log segment; it stays in memory",
+			"segment", s.path, "error", err)
+	}
 	return nil
 }
 

@@ -12,7 +12,9 @@ func (l *Log) finishSealing(s *segment, m *memIndex) {
 	if err := l.seal(s, m); err != nil {
 		l.opts.Logger.Error("could not write the index of a log segment; it stays in memory",
 			"segment", s.path, "error", err)
+		return
 	}
+	l.makeFilters()
 }
 
 func (l *Log) seal(s *segment, m *memIndex) error {

@@ -80,7 +80,12 @@ func verifyOn(fsys FS, dir string) (rep Report, err error) {
 			v.fault(segmentPath(dir, want), 0, "segment is missing")
 		}
 		want++
-		if err := v.segment(no, i == len(numbers)-1); err != nil {
+		last := i == len(numbers)-1
+		err := v.segment(no, last)
+		if err == nil && no%filterSpan == 0 && !last {
+			err = v.filter(no)
+		}
+		if err != nil {
 			return v.report, err
 		}
 	}
@@ -100,6 +105,32 @@ type streamSeen struct {
 	last domain.Revision
 	seg  uint32 // that holds it
 	prev uint32 // the segment before, of the stream
+}
+
+// filter verifies that the filter of a run of segments has all their streams.
+func (v *verifier) filter(last uint32) error {
+	path := filterPath(v.dir, last)
+	data, unmap, err := v.fs.Map(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		v.repairable(path, 0, "filter file is missing")
+		return nil
+	case err != nil:
+		return fmt.Errorf("open filter: %w", err)
+	}
+	f, err := parseFilter(data, last)
+	switch {
+	case err != nil:
+		v.repairable(path, 0, "%v", err)
+	default:
+		for hash, s := range v.seen {
+			if s.seg > last-filterSpan && f.excludes(hash) {
+				v.fault(path, 0, "filter does not agree with the records")
+				break
+			}
+		}
+	}
+	return unmap()
 }
 
 func (v *verifier) fault(file string, off int64, format string, args ...any) {

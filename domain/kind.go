@@ -19,7 +19,7 @@ import (
 //	json      name, in snake_case             doc, example   for the documentation
 //	required  must be given on create         default        taken when absent on create
 //	enum, minLength, maximum, pattern …       what is valid
-//	access    r (server sets it), c (on create only), w (secret: sealed, never shown), rw
+//	access    r (server sets it), c (fixed at creation), w (secret: sealed, never shown), rw
 //
 // A resource that needs more than this (its own commands, a ledger, a state
 // machine) is not plain: it gets a package of its own.
@@ -101,10 +101,28 @@ type AnyKind interface {
 }
 
 // SecretFields lists the JSON names of a struct's fields with access:"w".
-func SecretFields(t reflect.Type) []string {
+func SecretFields(t reflect.Type) []string { return fieldsWith(t, "w") }
+
+// FixedFields lists the JSON names of a struct's fields with access:"c".
+func FixedFields(t reflect.Type) []string { return fieldsWith(t, "c") }
+
+// FieldNames lists the JSON names of a resource's own fields in the order they
+// are declared in, without those of [Base].
+func FieldNames(t reflect.Type) []string {
 	var out []string
 	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("access") == "w" {
+		if f := t.Field(i); !f.Anonymous {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func fieldsWith(t reflect.Type, access string) []string {
+	var out []string
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("access") == access {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			out = append(out, name)
 		}

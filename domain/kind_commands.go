@@ -39,6 +39,14 @@ func (c UpdateResource) Decide(_ Env, r *Resource) ([]Fact, error) {
 	if len(changed) == 0 {
 		return nil, nil
 	}
+	var f Faults
+	for _, field := range FixedFields(c.Kind.Type()) { // clients put back what they got, so repeating is fine
+		_, differs := changed[field]
+		f.Add(differs, field, "cannot be changed")
+	}
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
 	if err := c.Kind.Validate(r.Doc.Merge(changed)); err != nil {
 		return nil, err
 	}

@@ -20,19 +20,19 @@ import (
 // kindOps registers the queries of one plain kind at one place.
 type kindOps struct {
 	*API
-	kind    domain.AnyKind
-	spec    *domain.KindSpec
-	route   domain.KindRoute
-	mount   *httpx.Mount
-	noun    string
-	secrets []string
+	kind  domain.AnyKind
+	spec  *domain.KindSpec
+	route domain.KindRoute
+	mount *httpx.Mount
+	noun  string
+	shape view.Shape
 }
 
 func (a *API) kind(k domain.AnyKind) {
 	spec := k.Spec()
 	for _, route := range spec.Routes {
 		o := &kindOps{API: a, kind: k, spec: spec, route: route, mount: httpx.API,
-			noun: strings.ReplaceAll(spec.Name, "_", " "), secrets: domain.SecretFields(k.Type())}
+			noun: strings.ReplaceAll(spec.Name, "_", " "), shape: view.ShapeOf(k)}
 		if route.Mount == "v1" {
 			o.mount = httpx.V1
 		}
@@ -66,19 +66,12 @@ func (o *kindOps) param() string { return cmp.Or(o.route.Param, "id") }
 var exampleTime = time.Date(2024, 1, 15, 10, 30, 0, 0, time.UTC)
 
 func (o *kindOps) example() json.RawMessage {
-	b, err := view.Resource(o.spec.Prefix+"_01jk2m3n4p5q6r7s8t9v0w1x2y", withoutBase(o.kind.ExampleDoc()), min(len(o.spec.Versions), 1),
-		exampleTime, exampleTime, "user_01jk2m3n4p5q6r7s8t9v0w1x2y", o.secrets)
+	b, err := o.shape.Resource(o.spec.Prefix+"_01jk2m3n4p5q6r7s8t9v0w1x2y", o.kind.ExampleDoc(), 1,
+		exampleTime, exampleTime, "user_01jk2m3n4p5q6r7s8t9v0w1x2y")
 	if err != nil { // an example is a literal in our own code
 		panic(err)
 	}
 	return b
-}
-
-func withoutBase(d domain.Doc) domain.Doc {
-	for _, field := range []string{"id", "created_at", "updated_at", "created_by", "version"} {
-		delete(d, field)
-	}
-	return d
 }
 
 var pagings = map[string]httpx.Paging{"cursor": httpx.Cursor, "after": httpx.After, "pages": httpx.Pages}
@@ -172,7 +165,7 @@ func (o *kindOps) show(d *resources.Document) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return view.Resource(d.ID, fields, d.Version, d.CreatedAt, d.UpdatedAt, d.CreatedBy, o.secrets)
+	return o.shape.Resource(d.ID, fields, d.Version, d.CreatedAt, d.UpdatedAt, d.CreatedBy)
 }
 
 func (o *kindOps) versions() {
@@ -193,7 +186,7 @@ func (o *kindOps) versions() {
 		if err != nil {
 			return none, err
 		}
-		return list(part, func(v domain.Version) (json.RawMessage, error) { return view.Version(o.spec.Name, d.ID, v) })
+		return list(part, func(v domain.Version) (json.RawMessage, error) { return o.shape.Version(o.spec.Name, d.ID, v) })
 	})
 }
 
@@ -227,7 +220,7 @@ func (o *kindOps) version() {
 		if err != nil {
 			return none, err
 		}
-		body, err := view.Version(o.spec.Name, d.ID, v)
+		body, err := o.shape.Version(o.spec.Name, d.ID, v)
 		return httpx.Reply[json.RawMessage]{Body: body}, err
 	})
 }

@@ -33,8 +33,8 @@ type updateBudget struct {
 		Period      *string  `json:"period" enum:"daily,weekly,monthly,total"`
 		HardLimit   *bool    `json:"hard_limit"`
 		Status      *string  `json:"status" enum:"active,exceeded,disabled"`
-		ScopeType   string   `json:"scope_type" access:"c"`
-		ScopeID     string   `json:"scope_id" access:"c"`
+		ScopeType   *string  `json:"scope_type" access:"c"`
+		ScopeID     *string  `json:"scope_id" access:"c"`
 	}
 }
 
@@ -82,7 +82,7 @@ func (a *API) budgets() {
 				req.ID = in.ID
 				b := in.Body
 				return budget.Change{Name: b.Name, Limit: view.Dollars(b.LimitUSD), LimitTokens: b.LimitTokens,
-					Period: (*budget.Period)(b.Period), Hard: b.HardLimit, Status: b.Status}, nil
+					Period: (*budget.Period)(b.Period), Hard: b.HardLimit, Status: b.Status, ScopeType: b.ScopeType, ScopeID: b.ScopeID}, nil
 			},
 		})
 	}

@@ -20,12 +20,12 @@ const resourceModel = "resources"
 // kindOps registers the commands of one plain kind at one place.
 type kindOps struct {
 	*API
-	kind    domain.AnyKind
-	spec    *domain.KindSpec
-	route   domain.KindRoute
-	mount   *httpx.Mount
-	noun    string // "model route"
-	secrets []string
+	kind  domain.AnyKind
+	spec  *domain.KindSpec
+	route domain.KindRoute
+	mount *httpx.Mount
+	noun  string // "model route"
+	shape view.Shape
 }
 
 // kind registers a plain kind everywhere it is served.
@@ -33,7 +33,7 @@ func (a *API) kind(k domain.AnyKind) {
 	spec := k.Spec()
 	for _, route := range spec.Routes {
 		o := &kindOps{API: a, kind: k, spec: spec, route: route, mount: httpx.API,
-			noun: strings.ReplaceAll(spec.Name, "_", " "), secrets: domain.SecretFields(k.Type())}
+			noun: strings.ReplaceAll(spec.Name, "_", " "), shape: view.ShapeOf(k)}
 		if route.Mount == "v1" {
 			o.mount = httpx.V1
 		}
@@ -164,7 +164,7 @@ func (o *kindOps) createVersion() {
 			return none, err
 		}
 		r := out.View.Resource
-		body, err := view.Version(o.spec.Name, out.ID, r.History[len(r.History)-1])
+		body, err := o.shape.Version(o.spec.Name, out.ID, r.History[len(r.History)-1])
 		return httpx.Reply[json.RawMessage]{Body: body, Revision: &out.Revision, Position: out.Position}, err
 	})
 }
@@ -202,7 +202,7 @@ func (o *kindOps) answer(ctx context.Context) func(commands.Outcome[commands.Doc
 		}
 		o.settled(ctx, resourceModel, out.Position)
 		r := out.View.Resource
-		body, err := view.Resource(out.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy, o.secrets)
+		body, err := o.shape.Resource(out.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy)
 		return httpx.Reply[json.RawMessage]{Body: body, Revision: &out.Revision, Position: out.Position}, err
 	}
 }

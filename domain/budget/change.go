@@ -11,6 +11,9 @@ type Change struct {
 	Period      *Period
 	Hard        *bool
 	Status      *string // active or disabled; exceeded is a finding, not a setting
+	// ScopeType and ScopeID may repeat what the budget limits, not change it.
+	ScopeType *string
+	ScopeID   *string
 }
 
 // Decide implements domain.Decider.
@@ -28,6 +31,8 @@ func (c Change) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 	}
 	f.Add(c.Status != nil && *c.Status != "active" && *c.Status != "disabled" && *c.Status != s.At(env.Now).Status,
 		"status", "must be active or disabled")
+	f.Add(c.ScopeType != nil && *c.ScopeType != s.ScopeType, "scope_type", "cannot be changed")
+	f.Add(c.ScopeID != nil && *c.ScopeID != s.ScopeID, "scope_id", "cannot be changed")
 	if err := f.Err(); err != nil {
 		return nil, err
 	}

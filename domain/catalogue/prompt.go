@@ -47,7 +47,7 @@ var Prompts = &domain.Kind[Prompt]{
 		Doc: "A prompt template with variables and versions.",
 		Key: "name", Search: []string{"name", "description", "template"}, Filters: []string{"status", "tags"},
 		Versions: []string{"template", "variables"}, Verbs: []string{"render"},
-		Routes:   []domain.KindRoute{{Mount: "api", Path: "/prompts", Param: "prompt_id"}},
+		Routes: []domain.KindRoute{{Mount: "api", Path: "/prompts", Param: "prompt_id"}},
 	},
 	Check: func(p *Prompt, f *domain.Faults) {
 		seen := map[string]bool{}

@@ -77,7 +77,7 @@ func exampleObject(dst []byte, t reflect.Type, view View, above []reflect.Type) 
 	dst = append(dst, '{')
 	first := true
 	for _, f := range jsonFields(t) {
-		if presenceOf(t, f, view) != kept || contains(above, deref(f.Type)) {
+		if presenceOf(t, f, view) != kept || !worthTelling(f, view) || contains(above, deref(f.Type)) {
 			continue
 		}
 		if !first {

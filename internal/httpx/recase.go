@@ -287,9 +287,6 @@ func (w *rewriter) readField(s *shape, key []byte, seen *ticks, start int) error
 	case repeated:
 		w.faultHere(f.spelled(w.camel), "is given more than once")
 		return w.skip()
-	case f.presence == forbidden:
-		w.faultHere(f.spelled(w.camel), "cannot be changed")
-		return w.skip()
 	case w.space() == 'n' && !f.nullable:
 		w.faultHere(f.spelled(w.camel), "must not be null")
 		return w.skip()

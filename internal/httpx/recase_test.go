@@ -66,7 +66,7 @@ func TestCanonicalFindsEveryFault(t *testing.T) {
 		{"unknown", `{"display_name":"ab","colour":1,"work_steps":[{"id":"a","nope":1}]}`, Create, false,
 			[]string{"colour is not a known field", "work_steps[0].nope is not a known field"}},
 		{"both spellings", `{"display_name":"ab","displayName":"cd"}`, Create, true, []string{"displayName is given more than once"}},
-		{"set once", `{"owner_id":"u"}`, Update, true, []string{"ownerId cannot be changed"}},
+		{"set once may be repeated", `{"owner_id":"u"}`, Update, true, nil},
 		{"read only is ignored", `{"id":5}`, Update, true, nil},
 		{"null clears on update", `{"display_name":null,"work_steps":null}`, Update, true, nil},
 		{"null is no value on create", `{"display_name":null}`, Create, true, []string{"displayName must not be null"}},

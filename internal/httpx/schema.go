@@ -126,7 +126,7 @@ func (s *schemaSet) object(t reflect.Type, view View) *huma.Schema {
 	out := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{}}
 	inner := s.at(view.nested())
 	for _, f := range jsonFields(t) {
-		if presenceOf(t, f, view) != kept {
+		if presenceOf(t, f, view) != kept || s.documents && !worthTelling(f, view) {
 			continue
 		}
 		fs := huma.SchemaFromField(inner, f.withoutNull(), t.Name()+f.Name)
@@ -147,6 +147,10 @@ func (s *schemaSet) object(t reflect.Type, view View) *huma.Schema {
 	}
 	return out
 }
+
+// worthTelling leaves out of documents what an update accepts only where it
+// repeats what is.
+func worthTelling(f jsonField, view View) bool { return view != Update || f.Tag.Get("access") != "c" }
 
 // documented adds to a field's schema what only readers of the document need.
 func documented(fs *huma.Schema, f jsonField, view View) *huma.Schema {

@@ -24,8 +24,9 @@ const (
 	// Create takes every field but the read-only ones; required fields must be
 	// there and defaults fill the absent ones.
 	Create
-	// Update takes every field that may change. Nothing is required and null
-	// clears a field. Values are replaced whole, so what is inside of them
+	// Update takes every field that may change, and those set once: clients put
+	// back what they got, and whether that changes anything is for the handler to
+	// say. Nothing is required and null clears a field. Values are replaced whole, so what is inside of them
 	// follows Create.
 	Update
 	// Output shows every field but the write-only ones.
@@ -68,9 +69,8 @@ type shape struct {
 type presence uint8
 
 const (
-	kept      presence = iota
-	ignored            // dropped without a word: read-only in, write-only out
-	forbidden          // a fault: set once, cannot be changed
+	kept    presence = iota
+	ignored          // dropped without a word: read-only in, write-only out
 )
 
 type shapeField struct {
@@ -174,10 +174,7 @@ func presenceOf(t reflect.Type, f jsonField, view View) presence {
 		if view == Output {
 			return ignored
 		}
-	case "c":
-		if view == Update {
-			return forbidden
-		}
+	case "c": // an update may repeat what was set once; that it changes nothing is for the handler to check
 	default:
 		panic(fmt.Sprintf("httpx: %s.%s: access %q is not one of r, c, w, rw", t, f.Name, access))
 	}

@@ -7,8 +7,10 @@
 package view
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,55 +37,82 @@ func timeOrNil(t time.Time) *time.Time {
 	return &t
 }
 
-// Resource renders a plain resource: its own fields, the envelope's, and no secrets.
-func Resource(id string, doc domain.Doc, version int, created, updated time.Time, by string, secrets []string) (json.RawMessage, error) {
-	out := make(domain.Doc, len(doc)+5)
-	for k, v := range doc {
-		out[k] = v
-	}
-	for _, s := range secrets {
-		delete(out, s)
-	}
-	put := func(field string, v any) (err error) {
-		out[field], err = json.Marshal(v)
-		return err
-	}
-	fields := []struct {
-		name string
-		v    any
-	}{{"id", id}, {"created_at", domain.FormatTime(created)}, {"updated_at", domain.FormatTime(updated)}, {"created_by", by}}
-	for _, f := range fields {
-		if err := put(f.name, f.v); err != nil {
-			return nil, err
+// Shape says how the resources of a kind are rendered: fields in the order they
+// are declared in, no secrets.
+type Shape struct {
+	fields  []string
+	version bool // whether the kind has versions
+}
+
+// ShapeOf works out the shape of a kind.
+func ShapeOf(k domain.AnyKind) Shape {
+	secrets := domain.SecretFields(k.Type())
+	fields := slices.DeleteFunc(domain.FieldNames(k.Type()), func(f string) bool {
+		return f == "version" || slices.Contains(secrets, f)
+	})
+	return Shape{fields: fields, version: len(k.Spec().Versions) > 0}
+}
+
+// Resource renders a plain resource: its own fields and the envelope's.
+func (s Shape) Resource(id string, doc domain.Doc, version int, created, updated time.Time, by string) (json.RawMessage, error) {
+	var o object
+	o.put("id", id)
+	for _, f := range s.fields {
+		if v, ok := doc[f]; ok {
+			o.put(f, v)
 		}
 	}
-	if version > 0 {
-		if err := put("version", version); err != nil {
-			return nil, err
-		}
+	if s.version {
+		o.put("version", version)
 	}
-	return json.Marshal(out)
+	o.put("created_at", domain.FormatTime(created))
+	o.put("updated_at", domain.FormatTime(updated))
+	o.put("created_by", by)
+	return o.end()
+}
+
+// object writes a JSON object whose fields keep their order.
+type object struct {
+	buf bytes.Buffer
+	err error
+}
+
+func (o *object) put(field string, v any) {
+	value, err := json.Marshal(v)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("field %s: %w", field, err)
+	}
+	if o.buf.Len() == 0 {
+		o.buf.WriteByte('{')
+	} else {
+		o.buf.WriteByte(',')
+	}
+	fmt.Fprintf(&o.buf, "%q:", field)
+	o.buf.Write(value)
+}
+
+func (o *object) end() (json.RawMessage, error) {
+	o.buf.WriteByte('}')
+	return o.buf.Bytes(), o.err
 }
 
 // Version renders one version of a resource of a kind.
-func Version(kind, id string, v domain.Version) (json.RawMessage, error) {
-	out := make(domain.Doc, len(v.Doc)+6)
-	for k, val := range v.Doc {
-		out[k] = val
-	}
-	fields := map[string]any{"id": fmt.Sprintf("%s_v%d", id, v.Number), kind + "_id": id, "version": v.Number,
-		"created_at": domain.FormatTime(v.At), "created_by": v.By}
-	if v.Changelog != "" {
-		fields["changelog"] = v.Changelog
-	}
-	for name, val := range fields {
-		b, err := json.Marshal(val)
-		if err != nil {
-			return nil, err
+func (s Shape) Version(kind, id string, v domain.Version) (json.RawMessage, error) {
+	var o object
+	o.put("id", fmt.Sprintf("%s_v%d", id, v.Number))
+	o.put(kind+"_id", id)
+	o.put("version", v.Number)
+	for _, f := range s.fields {
+		if value, ok := v.Doc[f]; ok {
+			o.put(f, value)
 		}
-		out[name] = b
 	}
-	return json.Marshal(out)
+	if v.Changelog != "" {
+		o.put("changelog", v.Changelog)
+	}
+	o.put("created_at", domain.FormatTime(v.At))
+	o.put("created_by", v.By)
+	return o.end()
 }
 
 // OperationID names an operation on a kind: "createModelRoute", and

@@ -51,7 +51,7 @@ type Organization struct {
 
 // OrganizationOf shows an organization.
 func OrganizationOf(o *identity.Organization) Organization {
-	return Organization{ID: o.ID, Name: o.Name, Slug: o.Slug, Plan: string(o.Plan), Settings: object(o.Settings),
+	return Organization{ID: o.ID, Name: o.Name, Slug: o.Slug, Plan: string(o.Plan), Settings: docOrEmpty(o.Settings),
 		Status: string(o.Status), CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt}
 }
 

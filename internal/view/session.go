@@ -40,7 +40,7 @@ type SessionEvent struct {
 // SessionOf shows a session's state.
 func SessionOf(s *session.State) Session {
 	return Session{UID: s.UID, AppName: s.AppName, AgentName: s.AgentName, UserID: s.UserID,
-		State: object(s.State), Metadata: object(s.Metadata), EventCount: s.EventCount, Status: string(s.Status),
+		State: docOrEmpty(s.State), Metadata: docOrEmpty(s.Metadata), EventCount: s.EventCount, Status: string(s.Status),
 		LastEventAt: timeOrNil(s.LastEventAt), CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
 }
 
@@ -50,8 +50,8 @@ func SessionEventOf(uid string, e session.EventAdded, at time.Time) SessionEvent
 		StateDelta: e.StateDelta, InvocationID: e.InvocationID, Sequence: e.Sequence, Timestamp: at}
 }
 
-// object shows an absent document as an empty one.
-func object(d domain.Doc) domain.Doc {
+// docOrEmpty shows an absent document as an empty one.
+func docOrEmpty(d domain.Doc) domain.Doc {
 	if d == nil {
 		return domain.Doc{}
 	}

@@ -72,7 +72,8 @@ func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, e
 	return s.record(context.WithoutCancel(ctx), t, asked, answer)
 }
 
-// configure finds the app's configuration.
+// configure finds the app's configuration and fills in its system prompt, so
+// that a message which lacks a variable leaves nothing behind.
 func (s *Service) configure(ctx context.Context, t *Turn) (catalogue.AppConfig, error) {
 	var config catalogue.AppConfig
 	if t.AppID != "" {
@@ -88,6 +89,15 @@ func (s *Service) configure(ctx context.Context, t *Turn) (catalogue.AppConfig, 
 			return config, domain.Errorf(domain.CodeConflict, "app %q is archived and takes no messages", t.AppID)
 		}
 		config = catalogue.ReadAppConfig(app.Config, nil)
+		var missing []string
+		config.SystemPrompt, missing = catalogue.Render(config.SystemPrompt, nil, t.Variables)
+		var f domain.Faults
+		for _, name := range missing {
+			f.Add(true, "variables."+name, "is needed by the app's system prompt")
+		}
+		if err := f.Err(); err != nil {
+			return config, err
+		}
 	}
 	if t.Model == "" {
 		t.Model = config.Model
@@ -210,15 +220,7 @@ func (s *Service) answer(ctx context.Context, t Turn, config catalogue.AppConfig
 func (s *Service) modelRequest(t Turn, config catalogue.AppConfig, q question) (*gateway.ChatRequest, error) {
 	params := gateway.ChatParams{Model: t.Model, Temperature: config.Temperature, MaxTokens: config.MaxTokens}
 	if config.SystemPrompt != "" {
-		text, missing := catalogue.Render(config.SystemPrompt, nil, t.Variables)
-		if len(missing) > 0 {
-			var f domain.Faults
-			for _, name := range missing {
-				f.Add(true, "variables."+name, "is needed by the app's system prompt")
-			}
-			return nil, f.Err()
-		}
-		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: text})
+		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: config.SystemPrompt})
 	}
 	for _, m := range q.prompt {
 		params.Messages = append(params.Messages, gateway.Message{Role: string(m.Role), Content: m.Content})

@@ -66,8 +66,8 @@ func childOf(s *kit.Server) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c := r.Components.ClickHouse; c.Status != "ready" || c.PID == 0 {
-		return 0, fmt.Errorf("the engine is %s, process %d", c.Status, c.PID)
+	if c := r.Components.ClickHouse; c.State != "ready" || c.PID == 0 {
+		return 0, fmt.Errorf("the engine is %s, process %d", c.State, c.PID)
 	}
 	return r.Components.ClickHouse.PID, nil
 }

@@ -98,7 +98,7 @@ func TestListsOfPlainResources(t *testing.T) {
 	}
 	list("?search=newest").Want("data.0.name", "Newest")
 	for query, field := range map[string]string{
-		"?cursor=nonsense": "cursor", "?sortBy=nobody": "sortBy", "?limit=zero": "limit", "?status=nobody": "status", "?offset=-1": "offset",
+		"?cursor=nonsense": "cursor", "?sort=nobody": "sort", "?limit=zero": "limit", "?status=nobody": "status", "?offset=-1": "offset",
 	} {
 		bad := c.Do(t, http.StatusBadRequest, "GET", "/api/v1/apps"+query, nil)
 		bad.Want("error.code", "VALIDATION_ERROR")

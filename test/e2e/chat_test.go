@@ -15,7 +15,7 @@ import (
 func (c tenant) app(t *testing.T, model string) string {
 	t.Helper()
 	return c.Create(t, "/api/v1/apps", object{
-		"name": "app of " + model, "type": "chat", "status": "published", "config": object{"model": model, "systemPrompt": "Be brief, {{name}}."},
+		"name": "app of " + model, "type": "chat", "status": "published", "config": object{"model": model, "systemPrompt": "Be brief."},
 	}).Str("data.id")
 }
 
@@ -23,6 +23,9 @@ func TestChatCompletions(t *testing.T) {
 	c := onShared(t)
 	up := c.provide(t, "p")
 	app := c.app(t, "p/m")
+	c.Put(t, "/api/v1/apps/"+app, object{"config": object{"model": "p/m", "systemPrompt": "Be brief, {{name}}."}})
+	c.Do(t, http.StatusBadRequest, "POST", "/api/v1/chat/completions", object{"appId": app, "message": "Hello?"}).
+		Want("error.details.0.field", "variables.name")
 	first := c.Post(t, "/api/v1/chat/completions", object{"appId": app, "message": "What are your business hours?", "variables": object{"name": "Ann"}})
 	first.Want("data.response", "Hello there.", "data.tokenUsage.prompt", 10, "data.tokenUsage.completion", 2, "data.tokenUsage.total", 12)
 	if !strings.HasPrefix(first.Str("data.runId"), "run_") {
@@ -31,12 +34,15 @@ func TestChatCompletions(t *testing.T) {
 	chat := first.Str("data.chatId")
 
 	up.Always(gatewaytest.Answer("Until six."))
-	c.Post(t, "/api/v1/chat/completions", object{"appId": app, "message": "Until when?", "chatId": chat}).
+	c.Post(t, "/api/v1/chat/completions", object{"appId": app, "message": "Until when?", "chatId": chat, "variables": object{"name": "Ann"}}).
 		Want("data.response", "Until six.", "data.chatId", chat)
 	sent := up.Requests()[len(up.Requests())-1].JSON["messages"].([]any)
 	var roles []string
 	for _, m := range sent {
 		roles = append(roles, m.(object)["role"].(string))
+	}
+	if text := sent[0].(object)["content"]; text != "Be brief, Ann." {
+		t.Errorf("the system prompt is %q", text)
 	}
 	if got := strings.Join(roles, " "); got != "system user assistant user" {
 		t.Errorf("the model was sent the roles %q", got)

@@ -17,7 +17,9 @@ func TestOpenAPI(t *testing.T) {
 	var operations int
 	for _, path := range []string{"/api/v1/openapi.json", "/v1/openapi.json"} {
 		a := anybody.Get(t, path)
-		a.Want("servers.0.url", shared.URL)
+		if url := a.Str("servers.0.url"); !strings.HasSuffix(url, shared.URL[strings.LastIndex(shared.URL, ":"):]) {
+			t.Errorf("%s says that the server is at %s", path, url)
+		}
 		if !strings.HasPrefix(a.Str("openapi"), "3.1") {
 			t.Errorf("%s: OpenAPI %s", path, a.Str("openapi"))
 		}
@@ -62,7 +64,7 @@ func TestEveryDocumentedOperationAsksForAKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.Status != http.StatusUnauthorized && a.Status != http.StatusTooManyRequests {
+			if a.Status != http.StatusUnauthorized {
 				t.Errorf("%s %s without a key: %d", method, path, a.Status)
 			}
 		}

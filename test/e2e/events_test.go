@@ -27,7 +27,7 @@ func TestEvents(t *testing.T) {
 	}
 	list.Int("data.0.sequence")
 	of := c.Get(t, "/api/v1/events"+kit.Query("subject", id, "sortOrder", "asc"))
-	of.Want("data.0.type", "app.created.v1", "data.0.data.name", "a", "data.1.type", "app.updated.v1")
+	of.Want("data.0.type", "app.created.v1", "data.0.data.doc.name", "a", "data.1.type", "app.updated.v1")
 	if n := len(of.List("data")); n != 2 {
 		t.Errorf("%d events of the app: %s", n, of.Short())
 	}
@@ -69,13 +69,13 @@ func TestEventsOverSSE(t *testing.T) {
 		}
 	}
 	first := next(s)
-	if first.JSON["data"].(object)["name"] != "before" {
+	if first.JSON["data"].(object)["doc"].(object)["name"] != "before" {
 		t.Errorf("first frame %s", first.Data)
 	}
 	c.Create(t, "/v1/sessions", object{}) // is filtered out
 	c.Create(t, "/api/v1/apps", object{"name": "live", "type": "chat"})
 	live := next(s)
-	if live.JSON["data"].(object)["name"] != "live" {
+	if live.JSON["data"].(object)["doc"].(object)["name"] != "live" {
 		t.Errorf("second frame %s", live.Data)
 	}
 	s.Close()
@@ -90,7 +90,7 @@ func TestEventsOverSSE(t *testing.T) {
 	}
 	defer s.Close()
 	for i := range 5 {
-		if f := next(s); f.JSON["data"].(object)["name"] != fmt.Sprint("missed ", i) {
+		if f := next(s); f.JSON["data"].(object)["doc"].(object)["name"] != fmt.Sprint("missed ", i) {
 			t.Errorf("after resuming, event %d is %s", i, f.Data)
 		}
 	}
@@ -106,7 +106,7 @@ func TestEventsOverWebsocket(t *testing.T) {
 		return frames[len(frames)-1]["event"].(object)
 	}
 	first := event(ws)
-	if first["data"].(object)["name"] != "before" {
+	if first["data"].(object)["doc"].(object)["name"] != "before" {
 		t.Errorf("first event %v", first)
 	}
 	ws.Until("caught_up")
@@ -115,7 +115,7 @@ func TestEventsOverWebsocket(t *testing.T) {
 	c.Create(t, "/v1/sessions", object{}) // is filtered out
 	c.Create(t, "/api/v1/apps", object{"name": "live", "type": "chat"})
 	live := event(ws)
-	if live["data"].(object)["name"] != "live" || live["sequence"].(float64) <= first["sequence"].(float64) {
+	if live["data"].(object)["doc"].(object)["name"] != "live" || live["sequence"].(float64) <= first["sequence"].(float64) {
 		t.Errorf("live event %v", live)
 	}
 	ws.Send(object{"action": "subscribe", "types": []string{"session.*"}})
@@ -132,7 +132,7 @@ func TestEventsOverWebsocket(t *testing.T) {
 	}
 	again := c.Dial(t, "/api/v1/events/ws", "types", "app.*", "after", fmt.Sprintf("%.0f", live["sequence"]))
 	for i := range 5 {
-		if e := event(again); e["data"].(object)["name"] != fmt.Sprint("missed ", i) {
+		if e := event(again); e["data"].(object)["doc"].(object)["name"] != fmt.Sprint("missed ", i) {
 			t.Errorf("after resuming, event %d is %v", i, e)
 		}
 	}

@@ -191,7 +191,7 @@ func TestWithoutClickHouse(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Kill() }) // for a test that failed half-way
 	_, r, err := s.Readiness(t.Context())
-	if err != nil || r.Components.ClickHouse.Status != "missing" || !strings.Contains(r.Components.ClickHouse.Message, "make engine") {
+	if err != nil || r.Components.ClickHouse.State != "missing" || !strings.Contains(r.Components.ClickHouse.Message, "make engine") {
 		t.Errorf("readiness %+v, %v", r, err)
 	}
 	c := newTenant(t, s)

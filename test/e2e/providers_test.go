@@ -135,8 +135,8 @@ func TestFaultsOfProviders(t *testing.T) {
 		})
 	}
 	t.Run("dies within a stream", func(t *testing.T) {
-		up.Always(gatewaytest.DieAfter("One ", "two "))
-		s, err := c.OpenStream(t.Context(), "POST", chatPath, say("p/m", "hello", "stream", true))
+		c.provide(t, "fresh").Always(gatewaytest.DieAfter("One ", "two "))
+		s, err := c.OpenStream(t.Context(), "POST", chatPath, say("fresh/m", "hello", "stream", true))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -265,17 +265,27 @@ func (a *Answer) at(path string) any {
 }
 
 // Want fails the test unless the values at the given paths are as given; pairs
-// of path and value. Values are compared as they print.
+// of path and value. Numbers are compared as numbers, the rest as it prints.
 func (a *Answer) Want(pairs ...any) *Answer {
 	a.t.Helper()
 	for i := 0; i+1 < len(pairs); i += 2 {
 		path := pairs[i].(string)
 		got, ok := a.Lookup(path)
-		if !ok || fmt.Sprint(got) != fmt.Sprint(pairs[i+1]) {
+		if !ok || !same(got, pairs[i+1]) {
 			a.t.Errorf("%s: %s is %v, want %v: %s", a.Request, path, got, pairs[i+1], a.Short())
 		}
 	}
 	return a
+}
+
+func same(got, want any) bool {
+	number, isNumber := got.(json.Number)
+	wanted, err := strconv.ParseFloat(fmt.Sprint(want), 64)
+	if !isNumber || err != nil {
+		return fmt.Sprint(got) == fmt.Sprint(want)
+	}
+	value, err := number.Float64()
+	return err == nil && value == wanted
 }
 
 // Position is the position of the write, for a read that must know of it.

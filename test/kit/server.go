@@ -167,7 +167,7 @@ func (s *Server) WaitReady(within time.Duration) error {
 // WaitClickHouse waits until the analytics engine answers.
 func (s *Server) WaitClickHouse(within time.Duration) error {
 	return s.waitFor(within, "have its ClickHouse ready", func(_ int, r Readiness) bool {
-		return r.Components.ClickHouse.Status == "ready"
+		return r.Components.ClickHouse.State == "ready"
 	})
 }
 
@@ -176,7 +176,7 @@ type Readiness struct {
 	Status     string `json:"status"`
 	Components struct {
 		ClickHouse struct {
-			Status  string `json:"status"`
+			State   string `json:"state"`
 			PID     int    `json:"pid"`
 			Message string `json:"message"`
 		} `json:"clickhouse"`

@@ -10,8 +10,9 @@
 // segment is sealed: cut to its length and given an index file ("000000001.idx",
 // index_file.go) which is only a cache of what the segment says: lost or
 // damaged, it is built again. So is the filter file of every 16 segments
-// ("000000016.flt", filter.go), which spares look-ups. LOCK keeps a second process out, and "head"
-// remembers, after an orderly close, how far the log reached.
+// ("000000016.flt", filter.go), which spares look-ups. LOCK keeps a second
+// process out, and "head" remembers, after an orderly close, how far the log
+// reached.
 //
 // # Writing
 //
@@ -37,8 +38,8 @@
 //
 // Only the segment being written has its index in memory. Stream heads are a
 // cache with a fixed capacity; behind it are the sealed indexes, mapped into
-// memory and searched newest first, past most of them by their Bloom filters. Recent event ids
-// are two Bloom filters of fixed size.
+// memory and searched newest first, past most of them by their Bloom filters.
+// Recent event ids are two Bloom filters of fixed size.
 //
 // # System records
 //

@@ -144,6 +144,9 @@ func TestTornTail(t *testing.T) {
 				if err := l.Close(); err != nil {
 					t.Fatal(err)
 				}
+				if harm.name != "truncated" && off%16 != 0 {
+					continue // opening a third time at every byte takes too long
+				}
 				if l, err = embedded.Open(dir, small); err != nil {
 					t.Fatalf("at %d: opening again: %v", off, err)
 				}
@@ -332,6 +335,9 @@ func TestFailedSyncStopsTheLog(t *testing.T) {
 			fsys.set(nil)
 			if _, err := l.Append(context.Background(), "b-1", streams.Any, event(4, 5)); !errors.Is(err, streams.ErrClosed) {
 				t.Fatalf("a log that failed took an append: %v", err)
+			}
+			if err := l.Err(); !errors.Is(err, errInjected) {
+				t.Fatalf("the log says of itself: %v", err)
 			}
 			if n := len(readAll(t, l)); n != 2 {
 				t.Fatalf("reads show %d events, want 2", n)

@@ -148,6 +148,19 @@ func (l *Log) StreamMeta(ctx context.Context, stream domain.StreamID) (streams.M
 	return st.control.Meta, nil
 }
 
+// Err tells why the log takes no more appends: nil while it does,
+// [streams.ErrClosed] after Close, and an error that also wraps the cause when
+// it stopped itself after a failed write. Readiness checks ask it.
+func (l *Log) Err() error {
+	if err := l.writer.failure(); err != nil {
+		return err
+	}
+	if l.closed.Load() {
+		return streams.ErrClosed
+	}
+	return nil
+}
+
 // Close finishes the appends that have been begun, refuses the others, and lets
 // go of the directory. Reads and subscriptions end with [streams.ErrClosed].
 func (l *Log) Close() error {

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"strata/domain"
 )
@@ -46,6 +47,9 @@ func (b *bodyPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldErr
 		return err
 	}
 	source := buf.b
+	if !utf8.Valid(source) { // what came in goes out again, and must be JSON then too
+		return domain.Errorf(domain.CodeInvalidRequest, "the body is not UTF-8")
+	}
 	if len(source) == 0 {
 		if b.shape == nil || b.shape.kind != object {
 			return domain.Errorf(domain.CodeInvalidRequest, "a JSON body is required")

@@ -45,9 +45,9 @@ func (r *Router) Document() (*Spec, error) {
 	return r.spec, r.specErr
 }
 
-// ServeSpec registers the document at openapi.json under both mounts.
-func (r *Router) ServeSpec() {
-	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+// SpecHandler answers with the document.
+func (r *Router) SpecHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		spec, err := r.Document()
 		if err != nil {
 			WriteError(w, req, err)
@@ -55,6 +55,11 @@ func (r *Router) ServeSpec() {
 		}
 		spec.serve(w, req)
 	})
+}
+
+// ServeSpec registers the document at openapi.json under both mounts.
+func (r *Router) ServeSpec() {
+	h := r.SpecHandler()
 	for _, at := range []struct {
 		mount *Mount
 		id    string

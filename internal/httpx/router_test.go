@@ -225,6 +225,8 @@ func TestAnswers(t *testing.T) {
 				"depth", "expected number <= 9", "missing", "must be an integer")), nil},
 		{"no JSON", "POST", "/v1/gadgets", `{"display_name":}`, nil, 400,
 			v1Error("INVALID_REQUEST", "the body is not valid JSON: unexpected character '}' at byte 16", ""), nil},
+		{"no UTF-8", "POST", "/v1/gadgets", "{\"display_name\":\"\xff\"}", nil, 400,
+			v1Error("INVALID_REQUEST", "the body is not UTF-8", ""), nil},
 		{"empty body is an empty object", "POST", "/v1/gadgets", ``, nil, 400,
 			v1Error("VALIDATION_ERROR", "invalid input data", fault("display_name", "is required")), nil},
 		{"not JSON at all", "POST", "/v1/gadgets", `a=b`, []string{"Content-Type: application/x-www-form-urlencoded"}, 415,

@@ -68,7 +68,7 @@ func TestChatCompletions(t *testing.T) {
 
 	c.Do(t, http.StatusBadRequest, "POST", "/api/v1/chat/completions", object{"appId": app}).Want("error.code", "VALIDATION_ERROR")
 	c.Do(t, http.StatusNotFound, "POST", "/api/v1/chat/completions", object{"appId": "app_nobody", "message": "x"})
-	c.Do(t, http.StatusNotFound, "POST", "/api/v1/chat/completions", object{"appId": app, "message": "x", "chatId": "chat_nobody"})
+	c.Do(t, http.StatusNotFound, "POST", "/api/v1/chat/completions", object{"appId": app, "message": "x", "chatId": "chat_nobody", "variables": object{"name": "x"}})
 	gateway := c.Do(t, http.StatusBadRequest, "POST", "/api/v1/chat/completions", say("p/m", "hello"))
 	if !strings.Contains(gateway.Short(), "/gateway/v1") && !strings.Contains(gateway.Short(), "/openai/v1") {
 		t.Errorf("an OpenAI body is not told where to go: %s", gateway.Short())
@@ -78,7 +78,7 @@ func TestChatCompletions(t *testing.T) {
 	if n := len(c.Get(t, "/api/v1/chat/history", gone.After()...).List("data")); n != 0 {
 		t.Errorf("%d chats after the delete", n)
 	}
-	c.Do(t, http.StatusNotFound, "POST", "/api/v1/chat/completions", object{"appId": app, "message": "x", "chatId": chat})
+	c.Do(t, http.StatusNotFound, "POST", "/api/v1/chat/completions", object{"appId": app, "message": "x", "chatId": chat, "variables": object{"name": "x"}})
 }
 
 func TestChatStreamed(t *testing.T) {

@@ -56,19 +56,14 @@ type app struct {
 }
 
 // open opens everything but the network. On an error, what was opened is closed.
-func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now, started: time.Now()}
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*app, error) {
+	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now, started: time.Now()}
 	a.live, a.drain = context.WithCancel(context.Background())
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close())
-		}
-	}()
 	for _, step := range []func(context.Context) error{
 		a.openLog, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return nil, errors.Join(err, a.close())
 		}
 	}
 	return a, nil

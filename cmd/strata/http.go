@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,11 @@ import (
 	"strata/writeapi"
 	"strata/writeapi/chat"
 )
+
+// intro opens the API's documentation.
+//
+//go:embed intro.md
+var intro string
 
 // newLimiter makes the rate limits of the configuration; 0 is without limit.
 func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
@@ -49,7 +55,7 @@ func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
 func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
 	s := a.cfg.Server
 	r := httpx.New(httpx.Options{
-		BaseURL: baseURL, Version: version, Auth: a.models.auth, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
+		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
 		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
 		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
 	})

@@ -70,6 +70,9 @@ func (b *bodyPlan) bind(x *exchange, in reflect.Value, faults *[]domain.FieldErr
 	if len(wrong) > 0 {
 		for _, f := range wrong {
 			f.Field = cmp.Or(f.Field, "body")
+			if more := x.op.Unknown[f.Field]; more != "" && f.Message == unknownField {
+				f.Message += ": " + more
+			}
 			*faults = append(*faults, f)
 		}
 		return nil

@@ -42,6 +42,9 @@ type Op struct {
 	Body     reflect.Type
 	BodyView View
 	MaxBody  int64 // bytes; default Options.MaxBody
+	// Unknown says more of body fields that are not known here, but that callers
+	// of a similar operation send: where to go with them.
+	Unknown map[string]string
 	// Result is the type of the answer when the Go type does not tell
 	// (json.RawMessage, raw handlers).
 	Result      reflect.Type

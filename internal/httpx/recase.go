@@ -270,12 +270,15 @@ func (w *rewriter) readObject(s *shape) error {
 	return nil
 }
 
+// unknownField is the fault of a field that no input has.
+const unknownField = "is not a known field"
+
 // readField copies the field of an object that was named by key, or notes what
 // is wrong with it and moves on.
 func (w *rewriter) readField(s *shape, key []byte, seen *ticks, start int) error {
 	index, known := s.lookup[string(key)]
 	if !known {
-		w.faultHere(string(key), "is not a known field")
+		w.faultHere(string(key), unknownField)
 		return w.skip()
 	}
 	f := &s.fields[index]

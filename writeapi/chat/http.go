@@ -32,6 +32,9 @@ func (s *Service) Register(r *httpx.Router) {
 			"`{\"type\":\"start\",\"runId\",\"chatId\"}`, `{\"type\":\"token\",\"content\"}` repeated, " +
 			"`{\"type\":\"end\",\"runId\",\"tokenUsage\"}`, or `{\"type\":\"error\",\"error\"}`.",
 		Permission: "conversations:create", Streaming: true, ResultMedia: "text/event-stream",
+		Unknown: map[string]string{
+			"messages": "OpenAI's format is spoken at /openai/v1/chat/completions and /api/v1/gateway/v1/chat/completions",
+		},
 	}, s.complete)
 	r.Raw(httpx.Op{
 		ID: "chatStream", Method: http.MethodGet, Path: "/chat/stream", Mount: httpx.API, Tag: "Chat",

@@ -221,6 +221,16 @@ func TestStatementDuringOutageIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestMissingTableIsUnavailable(t *testing.T) {
+	db := clickhousetest.Open(t, clickhouse.Config{})
+	for _, table := range []string{"nothing", "nowhere.nothing"} {
+		err := db.Conn().Exec(t.Context(), "SELECT * FROM "+table)
+		if got := domain.CodeOf(db.Explain("read", err)); got != domain.CodeUnavailable {
+			t.Errorf("%s: code %s of %v", table, got, err)
+		}
+	}
+}
+
 func TestStopEndsTheChild(t *testing.T) {
 	db := clickhousetest.Open(t, clickhouse.Config{})
 	pid := db.Status().PID

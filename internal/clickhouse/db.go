@@ -146,9 +146,23 @@ func (db *DB) Explain(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	case Unreachable(err):
 		return domain.Errorf(domain.CodeUnavailable, "analytics cannot be read now, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
+	case unprepared(err):
+		return domain.Errorf(domain.CodeUnavailable, "analytics is being set up, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
 	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}
+}
+
+// ClickHouse's codes of what the first migrations have yet to make.
+const (
+	codeUnknownTable    = 60
+	codeUnknownDatabase = 81
+)
+
+// unprepared tells whether an engine that serves already has no tables yet.
+func unprepared(err error) bool {
+	e, ok := errors.AsType[*ch.Exception](err)
+	return ok && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)
 }
 
 // Unreachable tells whether an error means that the engine was not there or

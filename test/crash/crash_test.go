@@ -70,7 +70,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	t.Logf("verify: %s", strings.TrimSpace(out))
 	for _, name := range models {
-		if out, err := server.Tool(ctx, "rebuild", "--compare", name); err != nil {
+		if out, err := server.Tool(ctx, "rebuild", name, "--compare"); err != nil {
 			t.Errorf("the read model %s: %v", name, err)
 		} else {
 			t.Logf("rebuild: %s", strings.TrimSpace(out))

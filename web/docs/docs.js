@@ -44,6 +44,8 @@ async function start() {
     agent: { disabled: true },
     mcp: { disabled: true },
     hideClientButton: true,
+    // Its heading would read like our own "Models"; each operation shows its schemas anyway.
+    hideModels: true,
     showDeveloperTools: 'never',
     persistAuth: false,
     defaultOpenAllTags: false,

@@ -6,6 +6,7 @@ import { canChat, useApps, useModels } from '@/lib/api/models'
 import type { Conversation } from '@/lib/api/types'
 import { useTitle } from '@/lib/hooks'
 import { setQuery, useRoute } from '@/lib/router'
+import { builtInModel } from '@/lib/snippets'
 import { Button, IconButton } from '@/ui/button'
 import { Dialog } from '@/ui/dialog'
 import { ErrorState } from '@/ui/feedback'
@@ -112,7 +113,8 @@ function Held({ chat, chatId }: { chat: ReturnType<typeof useChat>; chatId: stri
   const apps = useApps()
   const chattable = useMemo(() => models.data?.filter(canChat) ?? [], [models.data])
   const [choice, setChoice] = useState('')
-  const chosen = choice || (chattable[0] ? `model:${chattable[0].id}` : '')
+  const first = chattable.find((model) => model.id === builtInModel) ?? chattable[0]
+  const chosen = choice || (first ? `model:${first.id}` : '')
   const target = toTarget(chosen)
   return (
     <>

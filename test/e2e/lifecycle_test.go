@@ -41,17 +41,10 @@ func TestStranger(t *testing.T) {
 	c := s.ClientFor(keys[0])
 	c.Post(t, chatPath, say("strata/extract-1", "Berlin is the capital of Germany. What is the capital of Germany?"))
 	c.Post(t, "/openai/v1/embeddings", object{"model": "strata/embed-1", "input": "hello"})
-	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
-		t.Fatal(err)
-	}
-	kit.Eventually(t, visible, "both calls are in the log", func() error {
-		return kit.Differ("count", c.Get(t, "/v1/inference-logs").Int("count"), 2)
-	})
+	logged(t, c, 2)
 	called := time.Now()
 	c.Post(t, chatPath, say("strata/extract-1", "And again."))
-	kit.Eventually(t, visible, "the call is visible", func() error {
-		return kit.Differ("count", c.Get(t, "/v1/inference-logs").Int("count"), 3)
-	})
+	logged(t, c, 3)
 	if took := time.Since(called); took > 3*time.Second {
 		t.Errorf("a call was visible after %s, want within two seconds", took)
 	}
@@ -69,10 +62,7 @@ func TestStranger(t *testing.T) {
 	if keys := printedKey.FindAllString(s.Log(), -1); len(keys) != 1 {
 		t.Errorf("the key was printed again:\n%s", s.Log())
 	}
-	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
-		t.Fatal(err)
-	}
-	c.Get(t, "/v1/inference-logs").Want("count", 3)
+	logged(t, c, 3)
 }
 
 func TestRestartKeepsEverything(t *testing.T) {

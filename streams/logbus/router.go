@@ -283,12 +283,12 @@ func (r *Router) Stop() error {
 	for i, m := range r.members {
 		draining.Go(func() { faults[i] = m.sub.Close() })
 	}
-	faults = append(faults, r.router.Close())
-	draining.Wait()
-	if r.started {
-		faults = append(faults, <-r.done)
+	var closing error
+	if r.started { // else Watermill would wait for handlers that never ran
+		closing = errors.Join(r.router.Close(), <-r.done)
 	}
-	if err := errors.Join(faults...); err != nil {
+	draining.Wait()
+	if err := errors.Join(append(faults, closing)...); err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -110,16 +111,18 @@ func openLog(t testing.TB) streams.Store {
 func TestUniversalSuite(t *testing.T) {
 	for name, spread := range map[string]bool{"one stream": false, "many streams": true} {
 		t.Run(name, func(t *testing.T) {
-			log := openLog(t)
+			suite, log := t, openLog(t)
 			open := func(t *testing.T) (message.Publisher, message.Subscriber) {
-				return publisher{log, spread}, &subscriber{Subscriber: logbus.NewSubscriber(log, logbus.SubscriberConfig{
+				sub := &subscriber{Subscriber: logbus.NewSubscriber(log, logbus.SubscriberConfig{
 					Drain: 10 * time.Millisecond, Backoff: func(int) time.Duration { return time.Millisecond }})}
+				suite.Cleanup(func() { _ = sub.Close() }) // not all tests of the suite do
+				return publisher{log, spread}, sub
 			}
 			tests.TestPubSub(t, tests.Features{
 				GuaranteedOrder:                  !spread,
 				Persistent:                       true,
 				NewSubscriberReceivesOldMessages: true,
-				ForceShort:                       testing.Short(),
+				ForceShort:                       os.Getenv("STRATA_TEST_LONG") == "",
 			}, open, nil)
 		})
 	}

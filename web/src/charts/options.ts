@@ -82,7 +82,7 @@ export function chartOptions({ width, height, interval, series, format, whole, o
       points: hasBars ? { show: false } : { size: 7 },
     },
     scales: {
-      x: { time: true, range: (self, min, max) => paddedRange(self, min, max, hasBars) },
+      x: { time: true, range: paddedRange },
       y: { range: (_self, _min, max) => [0, max > 0 ? max * 1.06 : 1] },
     },
     axes: [
@@ -121,10 +121,10 @@ export function chartOptions({ width, height, interval, series, format, whole, o
   }
 }
 
-/** Bars stand on the start of their bucket, so the first and last need half a bucket more room. */
-function paddedRange(self: uPlot, min: number, max: number, hasBars: boolean): [number, number] {
+/** Bars and dots stand on the start of their bucket, so the first and last need half a bucket more room. */
+function paddedRange(self: uPlot, min: number, max: number): [number, number] {
   const times = self.data[0]
   if (times.length < 2) return [min - 60, max + 60]
-  const half = hasBars ? ((times[1] ?? 0) - (times[0] ?? 0)) / 2 : 0
+  const half = ((times[1] ?? 0) - (times[0] ?? 0)) / 2
   return [min - half, max + half]
 }

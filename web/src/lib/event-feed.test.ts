@@ -83,6 +83,9 @@ describe('following', () => {
     expect(feed.state.get().status).toBe('live')
     elapse()
     expect(sequences(feed)).toEqual([7, 6, 5, 4])
+    socket().events(8)
+    socket().send({ type: 'caught_up', sequence: 8 })
+    expect(feed.state.get().liveAfter).toBe(7)
   })
 
   test('what comes twice is shown once', () => {

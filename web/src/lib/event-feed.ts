@@ -7,6 +7,8 @@ export interface FeedState {
   status: FeedStatus
   /** Newest first, at most `keep`. */
   events: StrataEvent[]
+  /** What is after this position came while somebody was watching; Infinity until the feed is live. */
+  liveAfter: number
 }
 
 /** The part of a browser's WebSocket that the feed uses. */
@@ -56,7 +58,11 @@ export class EventFeed {
   constructor(options: Options, start: { events: StrataEvent[]; after: number }) {
     this.options = { keep: 1000, backoff: defaultBackoff, schedule: defaultSchedule, ...options }
     this.position = start.after
-    this.state = new Store<FeedState>({ status: 'connecting', events: start.events.slice(0, this.options.keep) })
+    this.state = new Store<FeedState>({
+      status: 'connecting',
+      events: start.events.slice(0, this.options.keep),
+      liveAfter: Infinity,
+    })
     this.connect('connecting')
   }
 
@@ -116,7 +122,7 @@ export class EventFeed {
     if (frame.type === 'caught_up') {
       this.attempt = 0
       this.position = Math.max(this.position, frame.sequence ?? 0)
-      this.update({ status: 'live' })
+      this.update({ status: 'live', liveAfter: Math.min(this.state.get().liveAfter, this.position) })
       return
     }
     // The server says where to go on; it never claims more than it has sent.

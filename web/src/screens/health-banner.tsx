@@ -1,18 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { CloudOff, Loader } from 'lucide-react'
 import { useApi } from '@/lib/api/context'
-import type { Readiness } from '@/lib/api/types'
+import { readiness } from '@/lib/api/readiness'
 
 const words: Record<string, string> = {
   starting: 'Analytics are starting. Calls are recorded meanwhile and will show up.',
   restarting: 'Analytics are restarting. Calls are recorded meanwhile and will show up.',
   missing: 'Analytics are off: the ClickHouse engine was not found. Calls are recorded and will show up once it is there.',
-}
-
-/** Reads /readyz, which says the same whether it answers 200 or 503. */
-async function readiness(base: string, signal: AbortSignal): Promise<Readiness> {
-  const response = await fetch(`${base}/readyz`, { signal, headers: { Accept: 'application/json' } })
-  return (await response.json()) as Readiness
 }
 
 /** A line above the page while a part of the server is not there. */

@@ -12,6 +12,8 @@ export interface Whoami {
 export interface Readiness {
   status: string
   components?: {
+    /** Position of the last event. */
+    log?: { head?: number }
     /** The analytics engine: starting, ready, restarting, missing or stopped. */
     clickhouse?: { state?: string; message?: string }
   }

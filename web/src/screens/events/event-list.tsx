@@ -5,6 +5,8 @@ import { clock } from '@/lib/format'
 
 interface Props {
   events: StrataEvent[]
+  /** Events after this position light up as they arrive. */
+  liveAfter: number
   onOpen: (event: StrataEvent) => void
 }
 
@@ -21,11 +23,9 @@ function preview(event: StrataEvent): string {
 }
 
 /** The events on screen, newest first. */
-export function EventList({ events, onOpen }: Props) {
+export function EventList({ events, liveAfter, onOpen }: Props) {
   const list = useRef<HTMLUListElement>(null)
   const [offset, setOffset] = useState(0)
-  // Rows that were there when the page was drawn do not light up; later ones do.
-  const [drawnAt] = useState(() => events[0]?.sequence ?? 0)
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), [])
   const rows = useWindowVirtualizer({
     count: events.length,
@@ -49,7 +49,7 @@ export function EventList({ events, onOpen }: Props) {
               <button
                 type="button"
                 onClick={() => onOpen(event)}
-                className={`flex size-full items-center gap-3 px-4 text-left -outline-offset-2 hover:bg-hover/60 ${event.sequence > drawnAt ? 'animate-[arrive_1.6s_ease-out]' : ''}`}
+                className={`flex size-full items-center gap-3 px-4 text-left -outline-offset-2 hover:bg-hover/60 ${event.sequence > liveAfter ? 'animate-[arrive_1.6s_ease-out]' : ''}`}
               >
                 <span aria-hidden className="h-5 w-1 shrink-0 rounded-full" style={{ background: colourOf(event.type) }} />
                 <span className="tabular w-16 shrink-0 font-mono text-[13px] text-ink-3 sm:w-20">{clock(event.time)}</span>

@@ -101,7 +101,7 @@ function Feed({ feed, types }: { feed: EventFeed; types: string }) {
           </EmptyState>
         </div>
       ) : (
-        <EventList events={state.events} onOpen={setOpened} />
+        <EventList events={state.events} liveAfter={state.liveAfter} onOpen={setOpened} />
       )}
       <EventDrawer
         event={opened}

@@ -78,12 +78,12 @@ for (const model of ['strata/extract-1', MODEL]) {
 }
 
 test('chat: the stream helper', async () => {
-  const runner = openai.chat.completions.stream({ model: MODEL, messages: hello })
+  const runner = openai.chat.completions.stream({ model: 'strata/extract-1', messages: hello })
   const deltas = []
   runner.on('content', (delta) => deltas.push(delta))
   const final = await runner.finalChatCompletion()
-  assert.equal(final.choices[0].message.content, 'Hello there.')
-  assert.equal(deltas.join(''), 'Hello there.')
+  assert.match(final.choices[0].message.content, /Paris/)
+  assert.equal(deltas.join(''), final.choices[0].message.content)
 })
 
 test('chat: usage is what the provider bills', async () => {

@@ -27,14 +27,14 @@ import (
 // again with a backoff, and parks the event's stream in the end.
 type Reactor interface {
 	Name() string // of the checkpoint and the metrics; never changes
-	Filter() *streams.Filter
+	Filter() *streams.Filter // nil: every event
 	Handle(ctx context.Context, e domain.Event) error
 }
 
 // BatchWriter copies events to another store, many at once, in the log's order.
 type BatchWriter interface {
 	Name() string
-	Filter() *streams.Filter
+	Filter() *streams.Filter // nil: every event
 	// Write stores events. After an error, or a crash, the same events may come
 	// again: alone from the first on, or cut into other batches.
 	Write(ctx context.Context, events []domain.Event) error
@@ -169,8 +169,11 @@ func (r *Router) admit(name string, sub message.Subscriber, progress func() (dom
 
 // AddReactor registers a reactor.
 func (r *Router) AddReactor(reactor Reactor) error {
-	name := reactor.Name()
-	sub := NewSubscriber(r.cfg.Store, SubscriberConfig{Filter: reactor.Filter(), Checkpoints: r.cfg.State, Window: r.cfg.Window,
+	name, filter := reactor.Name(), reactor.Filter()
+	if filter == nil {
+		filter = &streams.Filter{} // everything, not the category called like the reactor
+	}
+	sub := NewSubscriber(r.cfg.Store, SubscriberConfig{Filter: filter, Checkpoints: r.cfg.State, Window: r.cfg.Window,
 		Drain: r.cfg.Drain, After: r.cfg.After, Logger: r.cfg.Logger})
 	if err := r.admit(name, sub, sub.progress); err != nil {
 		return err

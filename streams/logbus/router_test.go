@@ -331,6 +331,17 @@ func TestStopLetsHandlersFinishAndCancelsThoseThatDoNot(t *testing.T) {
 	}
 }
 
+type curious struct{ *recorder }
+
+func (curious) Filter() *streams.Filter { return nil }
+
+func TestReactorWithoutFilterGetsEverything(t *testing.T) {
+	w, r := newWorld(t), newRecorder()
+	w.run(curious{r})
+	w.add("a", 1)
+	r.await(t, 1)
+}
+
 func TestStatus(t *testing.T) {
 	w, r := newWorld(t), newRecorder()
 	release := make(chan struct{})

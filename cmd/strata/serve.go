@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"strings"
 	"time"
@@ -62,6 +63,11 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	stopProfiler, err := a.serveProfiler()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer stopProfiler()
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := &http.Server{
@@ -138,4 +144,28 @@ func announce(out io.Writer, url, key string) error {
 	}
 	_, err := fmt.Fprintln(out, text)
 	return err
+}
+
+// serveProfiler serves Go's profiler where the configuration says, if it does.
+func (a *app) serveProfiler() (stop func(), err error) {
+	if a.cfg.Telemetry.PprofListen == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", a.cfg.Telemetry.PprofListen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the profiler: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("the profiler stopped", "error", err)
+		}
+	}()
+	return func() { _ = server.Close(); <-done }, nil // nothing of it is worth waiting for
 }

@@ -88,6 +88,7 @@ type Gateway struct {
 type Telemetry struct {
 	LogLevel     string `yaml:"log_level" env:"LOG_LEVEL" oneof:"debug info warn error" doc:"Least severe messages to log: debug, info, warn or error."`
 	LogFormat    string `yaml:"log_format" env:"LOG_FORMAT" oneof:"text json" doc:"Form of the log on standard error: text or json."`
+	PprofListen  string `yaml:"pprof_listen" env:"PPROF_LISTEN" doc:"Address, host:port, on which Go's profiler (net/http/pprof) is served, without authentication: keep it on this machine. Empty: nowhere."`
 	OTLPEndpoint string `yaml:"otlp_endpoint" env:"OTLP_ENDPOINT" doc:"OpenTelemetry collector that traces are sent to over OTLP/HTTP, for example http://localhost:4318. Empty: no traces."`
 }
 

@@ -304,8 +304,11 @@ func TestPropertyRowsEqualTheFold(t *testing.T) {
 
 func TestRowsDoNotDependOnBatchesAndRestarts(t *testing.T) {
 	codec := newCodec(t)
-	rapid.Check(t, func(rt *rapid.T) {
+	histories := rapid.Custom(func(rt *rapid.T) *projectionstest.Log {
 		log, _ := history(t, rt, codec)
-		projectionstest.CheckRebuild(t, codec, resources.New(specs), log)
+		return log
 	})
+	for seed := range 10 {
+		projectionstest.CheckRebuild(t, codec, resources.New(specs), histories.Example(seed))
+	}
 }

@@ -26,7 +26,7 @@ import (
 // harmless when done twice (deterministic ids). An error makes it be called
 // again with a backoff, and parks the event's stream in the end.
 type Reactor interface {
-	Name() string // of the checkpoint and the metrics; never changes
+	Name() string            // of the checkpoint and the metrics; never changes
 	Filter() *streams.Filter // nil: every event
 	Handle(ctx context.Context, e domain.Event) error
 }

@@ -8,9 +8,9 @@ import (
 	"strata/domain/claim"
 )
 
-// grace is how long a claim whose owner cannot be seen is respected: its
-// creator may be between the two appends.
-const grace = 10 * time.Second
+// grace is how long a claim whose owner does not bear the name is respected:
+// the owner may be between the two appends, which Config.AppendTimeout bounds.
+const grace = time.Minute
 
 // Name is a name to be unique in a workspace.
 type Name struct {
@@ -31,22 +31,28 @@ func (h *Handler) Claim(ctx context.Context, p domain.Principal, n Name) error {
 	if domain.CodeOf(err) != domain.CodeConflict {
 		return err
 	}
-	held, loadErr := Load(ctx, h, claim.Aggregate, p, req.ID, func(l *Loaded[claim.State]) claim.State { return *l.State })
+	var at domain.Revision
+	state, loadErr := Load(ctx, h, claim.Aggregate, p, req.ID, func(l *Loaded[claim.State]) claim.State {
+		at = l.Revision
+		return *l.State
+	})
 	if loadErr != nil {
 		return loadErr
 	}
-	if held.Owner != "" {
-		if h.Now().Sub(held.Since) < grace {
+	if state.Owner != "" {
+		if h.Now().Sub(state.Since) < grace {
 			return err
 		}
-		if holds, holdsErr := n.Holds(ctx, held.Owner); holdsErr != nil || holds {
-			if holdsErr != nil {
-				return holdsErr
-			}
+		holds, holdsErr := n.Holds(ctx, state.Owner)
+		if holdsErr != nil {
+			return holdsErr
+		}
+		if holds {
 			return err
 		}
 	}
-	take.From = held.Owner
+	// Pinned, so that an owner who takes its name up again in this moment keeps it.
+	take.From, req.IfMatch = state.Owner, &at
 	_, err = Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, take, nil)
 	return err
 }

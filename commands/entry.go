@@ -18,9 +18,8 @@ const (
 	// maxRetries bounds how often a batch is decided again because another
 	// process wrote to the stream in between.
 	maxRetries = 16
-	// keptKeys is how many idempotent events per stream are remembered in
-	// memory for answering retries. Older ones are still safe: the store
-	// refuses an event id it holds.
+	// keptKeys is how many of a stream's latest events under idempotency keys
+	// are remembered: a retry is recognised until that many more were written.
 	keptKeys = 4096
 )
 
@@ -102,37 +101,43 @@ func (e *entry[S]) run() {
 		e.queue = e.queue[n:]
 		e.mu.Unlock()
 
-		e.process(batch)
-		for _, o := range batch {
+		done := e.process(batch)
+		for _, o := range batch[:done] {
 			close(o.done)
+		}
+		if done < len(batch) { // the rest goes first next time
+			e.mu.Lock()
+			e.queue = append(batch[done:], e.queue...)
+			e.mu.Unlock()
 		}
 	}
 }
 
 // process decides a batch and appends it, deciding again when another process
-// wrote in between.
-func (e *entry[S]) process(batch []*op[S]) {
+// wrote in between. It returns how many of the batch are done: all, or those
+// before one that must wait until the others' events are in the log.
+func (e *entry[S]) process(batch []*op[S]) (done int) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.h.cfg.AppendTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
 		if err := e.refresh(ctx); err != nil {
 			e.valid = false
 			fail(batch, asDomain(err))
-			return
+			return len(batch)
 		}
 		base := e.loaded.Revision
-		proposed := e.decide(ctx, batch)
+		proposed, done := e.decide(ctx, batch)
 		if len(proposed) == 0 {
-			return
+			return done
 		}
 		res, err := e.h.cfg.Store.Append(ctx, e.agg.Stream(e.id), streams.At(base), proposed...)
 		if err == nil {
-			for _, o := range batch {
+			for _, o := range batch[:done] {
 				if o.err == nil && len(o.facts) > 0 {
 					o.position = res.Position // the append is atomic: who sees its end sees each part
 				}
 			}
-			return
+			return done
 		}
 		e.valid = false // the state has facts in it that the log may not have
 		if _, conflict := errors.AsType[*streams.WrongRevision](err); conflict && try < maxRetries {
@@ -140,8 +145,8 @@ func (e *entry[S]) process(batch []*op[S]) {
 		}
 		// Also those that wrote nothing: what they saw, or were refused for, may
 		// be facts that never came to be.
-		fail(batch, asDomain(err))
-		return
+		fail(batch[:done], asDomain(err))
+		return done
 	}
 }
 
@@ -152,39 +157,48 @@ func fail[S any](batch []*op[S], err error) {
 	}
 }
 
+// errLater says that a command has to wait for the batch before it.
+var errLater = errors.New("decide after the next append")
+
 // decide lets each command of the batch decide on the state that the ones
-// before it left, and returns the events to append.
-func (e *entry[S]) decide(ctx context.Context, batch []*op[S]) []streams.Proposed {
-	var proposed []streams.Proposed
-	for _, o := range batch {
-		o.err, o.facts, o.repeated = nil, nil, false
+// before it left. It returns the events to append and how many commands have
+// decided; there is always one.
+func (e *entry[S]) decide(ctx context.Context, batch []*op[S]) (proposed []streams.Proposed, decided int) {
+	durable := e.loaded.Revision
+	for i, o := range batch {
 		if len(proposed) > maxBatchEvents {
-			o.err = domain.Errorf(domain.CodeUnavailable, "too many events wait for %s; retry", e.id)
-			continue
+			return proposed, i
 		}
-		events, err := e.decideOne(ctx, o)
+		o.err, o.facts, o.repeated = nil, nil, false
+		events, err := e.decideOne(ctx, o, durable)
+		if errors.Is(err, errLater) {
+			return proposed, i
+		}
 		if err != nil {
 			o.err = err
 			continue
 		}
 		proposed = append(proposed, events...)
 	}
-	return proposed
+	return proposed, len(batch)
 }
 
-func (e *entry[S]) decideOne(ctx context.Context, o *op[S]) ([]streams.Proposed, error) {
+// decideOne decides one command; the log has the stream up to durable.
+func (e *entry[S]) decideOne(ctx context.Context, o *op[S], durable domain.Revision) ([]streams.Proposed, error) {
 	l := &e.loaded
 	if err := e.admit(o); err != nil {
 		return nil, err
 	}
 	if o.req.IdempotencyKey != "" {
 		if last, ok := e.repeatOf(o.req); ok {
+			if last > durable && last != l.Revision {
+				return nil, errLater // what the first try left is neither here nor in the log yet
+			}
 			return nil, e.answerAgain(ctx, o, last)
 		}
 	}
-	if m := o.req.IfMatch; m != nil && *m != l.Revision {
-		return nil, domain.Errorf(domain.CodeConflict, "%s %q is at revision %d, not %d", e.agg.Noun, e.id, l.Revision, *m).
-			With("revision", l.Revision)
+	if err := matches(o.req, e.agg.Noun, l.Revision); err != nil {
+		return nil, err
 	}
 	now := e.h.Now()
 	facts, err := o.cmd.Decide(o.req.env(now), l.State)
@@ -214,6 +228,14 @@ func (e *entry[S]) decideOne(ctx context.Context, o *op[S]) ([]streams.Proposed,
 	o.facts, o.revision = facts, l.Revision
 	o.see(l)
 	return proposed, nil
+}
+
+// matches checks a request's condition on the revision.
+func matches(req Request, noun string, at domain.Revision) error {
+	if m := req.IfMatch; m != nil && *m != at {
+		return domain.Errorf(domain.CodeConflict, "%s %q is at revision %d, not %d", noun, req.ID, at, *m).With("revision", at)
+	}
+	return nil
 }
 
 // admit checks existence and tenancy. What belongs to somebody else does not

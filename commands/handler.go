@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -158,6 +159,28 @@ func Load[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], p
 	return out.View, err
 }
 
+// Repeat answers a request under an idempotency key with what its first try
+// left, if there was one, before anything else is looked at: what the first
+// try needed may be gone by now. req names the aggregate, or leaves it to the
+// key when the first try created it. Errors: as Run.
+func Repeat[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], req Request, view func(*Loaded[S]) V) (Outcome[V], bool, error) {
+	if req.IdempotencyKey == "" {
+		return Outcome[V]{}, false, nil
+	}
+	if req.ID == "" {
+		req.ID = h.newID(agg.Prefix, req)
+	}
+	req.Create, req.IfMatch = false, nil
+	out, err := Run(ctx, h, agg, req, look[S]{}, view)
+	if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
+		return Outcome[V]{}, false, nil
+	}
+	if err != nil || !out.Repeated {
+		return Outcome[V]{}, false, err
+	}
+	return out, true, nil
+}
+
 // look is the command that decides nothing.
 type look[S any] struct{}
 
@@ -177,8 +200,10 @@ func (h *Handler) newID(prefix string, req Request) string {
 	return domain.FormatID(prefix, req.derived(aggregateIDIndex))
 }
 
+// derived belongs to the workspace, or to the organization where the aggregate
+// belongs to no workspace: tenants never meet in each other's keys.
 func (r Request) derived(index int) uuid.UUID {
-	return domain.DerivedEventID(r.Principal.Workspace, r.IdempotencyKey, r.Route, index)
+	return domain.DerivedEventID(cmp.Or(r.Principal.Workspace, r.Principal.Organization), r.IdempotencyKey, r.Route, index)
 }
 
 // env builds the decision's surroundings. Ids drawn under an idempotency key

@@ -78,6 +78,10 @@ func view(l *Loaded[domain.Resource]) Document {
 // Create makes a resource of a validated document. Errors: VALIDATION_ERROR,
 // CONFLICT when its name is taken.
 func (r *Resources) Create(ctx context.Context, kind domain.AnyKind, req Request, doc domain.Doc) (Outcome[Document], error) {
+	doc, err := r.seal(kind.Spec().Name, doc)
+	if err != nil {
+		return Outcome[Document]{}, err
+	}
 	return r.create(ctx, kind, req, domain.CreateResource{Kind: kind, Doc: doc})
 }
 
@@ -87,23 +91,20 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 	if !req.Principal.Can(req.Permission) {
 		return zero, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
 	}
+	if out, repeated, err := Repeat(ctx, r.h, r.aggs[spec.Name], req, view); repeated || err != nil {
+		return out, err
+	}
 	// The document is checked before the name is claimed, so that a faulty
 	// request leaves no claim behind.
 	if err := r.validate(kind, cmd.Doc); err != nil {
 		return zero, err
 	}
-	var err error
-	if cmd.Source == "" { // a clone's secrets are sealed already
-		if cmd.Doc, err = r.seal(spec.Name, cmd.Doc); err != nil {
-			return zero, err
-		}
-	}
 	req.Create = true
 	if req.ID == "" {
 		req.ID = r.h.newID(spec.Prefix, req)
 	}
-	name := cmd.Doc.String(spec.Key)
 	if spec.Key != "" {
+		name := cmd.Doc.String(spec.Key)
 		if err := checkName(spec, name); err != nil {
 			return zero, err
 		}
@@ -111,11 +112,7 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 			return zero, err
 		}
 	}
-	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
-	if err != nil && spec.Key != "" && domain.CodeOf(err) == domain.CodeValidation {
-		return zero, r.release(ctx, req.Principal, spec, name, req.ID, err)
-	}
-	return out, err
+	return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
 }
 
 // checkName keeps names apart from ids, so that one path can take either.
@@ -134,6 +131,9 @@ func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request
 	if !req.Principal.Can(req.Permission) {
 		return zero, domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
 	}
+	if out, repeated, err := Repeat(ctx, r.h, r.aggs[spec.Name], req, view); repeated || err != nil {
+		return out, err
+	}
 	if check := r.also[spec.Name]; check != nil {
 		if err := check(patch); err != nil {
 			return zero, err
@@ -148,26 +148,41 @@ func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request
 	if spec.Key == "" || !rename || string(renamed) == "null" {
 		return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
 	}
+	return r.rename(ctx, kind, req, cmd)
+}
+
+// rename updates a resource whose patch has a name. The new name is claimed
+// before the update and the old one given back after it.
+func (r *Resources) rename(ctx context.Context, kind domain.AnyKind, req Request, cmd domain.UpdateResource) (Outcome[Document], error) {
+	var zero Outcome[Document]
+	spec := kind.Spec()
 	before, err := r.Load(ctx, kind, req.Principal, req.ID)
 	if err != nil {
 		return zero, err
 	}
-	from, to := before.Resource.Doc.String(spec.Key), patch.String(spec.Key)
+	from, to := before.Resource.Doc.String(spec.Key), cmd.Patch.String(spec.Key)
 	if from == to {
 		return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
 	}
 	if err := checkName(spec, to); err != nil {
 		return zero, err
 	}
+	// What would be refused is refused before the name is claimed.
+	if err := matches(req, spec.Name, before.Revision); err != nil {
+		return zero, err
+	}
+	if _, err := cmd.Decide(req.env(r.h.Now()), &before.Resource); err != nil {
+		return zero, err
+	}
 	if err := r.claim(ctx, spec, req.Principal, to, req.ID); err != nil {
 		return zero, err
 	}
 	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
-	if strings.EqualFold(from, to) { // one claim covers both spellings
+	if err != nil || claim.Same(from, to) { // one claim covers both spellings
+		// After an error the new name stays claimed: another request may have
+		// given it to this resource meanwhile, or this one may yet. If not, the
+		// claim is void for whoever wants the name after a while.
 		return out, err
-	}
-	if err != nil {
-		return zero, r.release(ctx, req.Principal, spec, to, req.ID, err)
 	}
 	return out, r.h.Unclaim(ctx, req.Principal, spec.Name, from, req.ID)
 }
@@ -187,8 +202,14 @@ func (r *Resources) Delete(ctx context.Context, kind domain.AnyKind, req Request
 func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request, source string, changes domain.Doc) (Outcome[Document], error) {
 	var zero Outcome[Document]
 	spec := kind.Spec()
+	if out, repeated, err := Repeat(ctx, r.h, r.aggs[spec.Name], req, view); repeated || err != nil {
+		return out, err
+	}
 	src, err := r.Load(ctx, kind, req.Principal, source)
 	if err != nil {
+		return zero, err
+	}
+	if changes, err = r.seal(spec.Name, changes); err != nil { // the source's secrets are sealed already
 		return zero, err
 	}
 	doc := maps.Clone(src.Resource.Doc).Merge(changes)
@@ -242,17 +263,8 @@ func (r *Resources) claim(ctx context.Context, spec *domain.KindSpec, p domain.P
 			if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
 				return false, nil
 			}
-			return err == nil && strings.EqualFold(d.Resource.Doc.String(spec.Key), name), err
+			return err == nil && claim.Same(d.Resource.Doc.String(spec.Key), name), err
 		}})
-}
-
-// release gives a name back after its resource could not have it. The first
-// error is the one to tell; a claim that could not be released heals later.
-func (r *Resources) release(ctx context.Context, p domain.Principal, spec *domain.KindSpec, name, owner string, because error) error {
-	if err := r.h.Unclaim(ctx, p, spec.Name, name, owner); err != nil {
-		r.h.cfg.Logger.WarnContext(ctx, "a name stays claimed until somebody wants it", "kind", spec.Name, "owner", owner, "error", err)
-	}
-	return because
 }
 
 // seal replaces the plain text of secret fields.

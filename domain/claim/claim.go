@@ -12,10 +12,12 @@ import (
 	"strata/domain"
 )
 
-// ID returns the id of the claim on a name of a kind in a workspace. Names
-// that differ in letter case only are one name.
+// Same tells whether two names are one: letter case does not tell names apart.
+func Same(a, b string) bool { return strings.ToLower(a) == strings.ToLower(b) }
+
+// ID returns the id of the claim on a name of a kind in a workspace.
 func ID(kind, workspace, name string) string {
-	sum := sha256.Sum256([]byte(workspace + "\x00" + strings.ToLower(name)))
+	sum := sha256.Sum256([]byte(workspace + "\x00" + strings.ToLower(name))) // as Same compares
 	return kind + "_" + hex.EncodeToString(sum[:16])
 }
 
@@ -61,6 +63,7 @@ var Aggregate = &domain.Aggregate[State]{
 
 // Take claims a name. From names the owner that is known to have lost it (its
 // resource is gone, or has another name): only then a held name changes hands.
+// An owner that takes its name again renews the claim.
 type Take struct {
 	Kind, Name, Owner string
 	From              string
@@ -68,10 +71,7 @@ type Take struct {
 
 // Decide implements domain.Decider.
 func (c Take) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
-	if s.Owner == c.Owner {
-		return nil, nil
-	}
-	if s.Owner != "" && s.Owner != c.From {
+	if s.Owner != "" && s.Owner != c.Owner && s.Owner != c.From {
 		return nil, domain.Errorf(domain.CodeConflict, "the %s name %q is taken", strings.ReplaceAll(c.Kind, "_", " "), c.Name)
 	}
 	return []domain.Fact{Taken{Kind: c.Kind, Name: c.Name, Owner: c.Owner}}, nil

@@ -32,12 +32,12 @@ func TestRetryInTheBatchOfItsFirstTry(t *testing.T) {
 			see: func(l *Loaded[session.State]) { shown = append(shown, l.State.EventCount) },
 		}
 	}
-	add := session.AddEvent{Author: "user", Content: json.RawMessage(`{}`)}
+	add := session.AddEvent{Author: "user", Content: json.RawMessage(`{"text":"hello"}`)}
 	batch := []*op[session.State]{
-		command("", session.Create{UID: "ses_1"}), command("k", add), command("", add), command("k", add),
+		command("", session.Create{}), command("k", add), command("", add), command("k", add),
 	}
 	if done := e.process(batch); done != 3 {
-		t.Fatalf("%d commands are done, want the three before the retry", done)
+		t.Fatalf("%d commands are done, want the three before the retry: %v", done, batch[1].err)
 	}
 	retry := batch[3]
 	if done := e.process(batch[3:]); done != 1 || retry.err != nil || !retry.repeated || retry.revision != 1 {

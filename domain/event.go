@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -78,10 +79,13 @@ type Money int64
 // Dollars converts to a float for JSON answers and analytics only.
 func (m Money) Dollars() float64 { return float64(m) / 1e6 }
 
-// FromDollars converts an amount a caller gave, rounding to the nearest micro-dollar.
+// mostMoney bounds what FromDollars returns: so far from the end of an int64
+// that sums of it do not overflow.
+const mostMoney = Money(1 << 62)
+
+// FromDollars converts an amount a caller gave, rounding to the nearest
+// micro-dollar. An amount beyond 4e12 dollars becomes that.
 func FromDollars(usd float64) Money {
-	if usd < 0 {
-		return -Money(-usd*1e6 + 0.5)
-	}
-	return Money(usd*1e6 + 0.5)
+	micro := math.Round(usd * 1e6)
+	return Money(max(-float64(mostMoney), min(float64(mostMoney), micro)))
 }

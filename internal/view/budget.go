@@ -33,8 +33,8 @@ func BudgetOf(s *budget.State, f budget.Figures, created, updated time.Time) Bud
 		Period: string(s.Period), HardLimit: s.Hard, Status: f.Status, SpentUSD: f.Spent.Dollars(),
 		ReservedUSD: f.Reserved.Dollars(), RemainingUSD: f.Remaining.Dollars(),
 		PeriodStart: timeOrNil(f.Start), PeriodEnd: timeOrNil(f.End), CreatedAt: created, UpdatedAt: updated}
-	if s.LimitTokens > 0 {
-		b.LimitTokens = &s.LimitTokens
+	if limit := s.LimitTokens; limit > 0 { // a copy: the state goes on changing
+		b.LimitTokens = &limit
 	}
 	return b
 }

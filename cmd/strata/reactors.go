@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
 	"time"
@@ -55,6 +56,12 @@ func (budgetHealer) Name() string { return "budget-healer" }
 // Filter implements logbus.Reactor.
 func (budgetHealer) Filter() *streams.Filter {
 	return &streams.Filter{Categories: []string{inference.Category}, Types: []string{inference.Recorded{}.EventType()}}
+}
+
+// Skip implements logbus.Skipper: most calls reserve nothing, and which do can
+// be told without reading the whole record.
+func (budgetHealer) Skip(stored streams.Recorded) bool {
+	return !bytes.Contains(stored.Data, []byte(`"reservations":`))
 }
 
 // Handle implements logbus.Reactor.

@@ -31,6 +31,12 @@ type Reactor interface {
 	Handle(ctx context.Context, e domain.Event) error
 }
 
+// Skipper is a Reactor that can tell from an event as it is stored that there is
+// nothing to do: that spares the event a message and its decoding.
+type Skipper interface {
+	Skip(stored streams.Recorded) bool
+}
+
 // BatchWriter copies events to another store, many at once, in the log's order.
 type BatchWriter interface {
 	Name() string

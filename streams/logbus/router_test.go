@@ -1,6 +1,7 @@
 package logbus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -397,5 +398,27 @@ func TestRouterRefusesWhatCannotWork(t *testing.T) {
 	}
 	if err := again.Stop(); err != nil {
 		t.Errorf("stopping what never ran: %v", err)
+	}
+}
+
+// choosy skips numbers with a 1 in them without having them decoded.
+type choosy struct{ *recorder }
+
+func (choosy) Skip(e streams.Recorded) bool { return bytes.Contains(e.Data, []byte(`1`)) }
+
+func TestSkippedEventsPassTheReactor(t *testing.T) {
+	w, r := newWorld(t), newRecorder()
+	_, stop := w.run(choosy{r})
+	w.add("a", 1, 2, 11, 3, 1)
+	r.await(t, 2)
+	stop()
+	if got := r.of("counter-a"); !slices.Equal(got, []int{2, 3}) {
+		t.Errorf("handled %v", got)
+	}
+	w.add("a", 4)
+	w.run(choosy{r})
+	r.await(t, 1)
+	if got := r.of("counter-a"); !slices.Equal(got, []int{2, 3, 4}) {
+		t.Errorf("after a restart: %v", got)
 	}
 }

@@ -25,12 +25,13 @@ type Checkpoints interface {
 // SubscriberConfig says what a Subscriber delivers. The zero value delivers a
 // topic's category from the beginning of the log and keeps no checkpoint.
 type SubscriberConfig struct {
-	Name        string          // of the checkpoint, before the topic: "<name>/<topic>"; the topic alone when ""
-	Filter      *streams.Filter // which events; default: the topic is a stream category
-	Checkpoints Checkpoints     // nil: begin at the start of the log each time
-	Window      int             // most messages handed out or waiting behind one of their stream; default 256
-	SaveEvery   time.Duration   // least time between two saves of a checkpoint; default 200 ms
-	Drain       time.Duration   // how long Close waits for handlers before it cancels their messages; default 5 s
+	Name        string                      // of the checkpoint, before the topic: "<name>/<topic>"; the topic alone when ""
+	Filter      *streams.Filter             // which events; default: the topic is a stream category
+	Skip        func(streams.Recorded) bool // events that need no message; nil: none
+	Checkpoints Checkpoints                 // nil: begin at the start of the log each time
+	Window      int                         // most messages handed out or waiting behind one of their stream; default 256
+	SaveEvery   time.Duration               // least time between two saves of a checkpoint; default 200 ms
+	Drain       time.Duration               // how long Close waits for handlers before it cancels their messages; default 5 s
 
 	// Backoff is the wait before a nacked message is delivered again, and
 	// before the log is asked again after an error, from attempt 1. Default

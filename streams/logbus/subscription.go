@@ -100,6 +100,9 @@ func (d *subscription) read() (err error) {
 		}
 		d.failed = 0
 		for _, e := range b.Events {
+			if skip := d.owner.cfg.Skip; skip != nil && skip(e) {
+				continue
+			}
 			if !d.handOut(e) {
 				return d.reading.Err()
 			}

@@ -179,7 +179,11 @@ func (r *Router) AddReactor(reactor Reactor) error {
 	if filter == nil {
 		filter = &streams.Filter{} // everything, not the category called like the reactor
 	}
-	sub := NewSubscriber(r.cfg.Store, SubscriberConfig{Filter: filter, Checkpoints: r.cfg.State, Window: r.cfg.Window,
+	var skip func(streams.Recorded) bool
+	if s, ok := reactor.(Skipper); ok {
+		skip = s.Skip
+	}
+	sub := NewSubscriber(r.cfg.Store, SubscriberConfig{Filter: filter, Skip: skip, Checkpoints: r.cfg.State, Window: r.cfg.Window,
 		Drain: r.cfg.Drain, After: r.cfg.After, Logger: r.cfg.Logger})
 	if err := r.admit(name, sub, sub.progress); err != nil {
 		return err

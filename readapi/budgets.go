@@ -70,6 +70,22 @@ func (a *API) budgetUsage(ctx context.Context, in *budgetUsage) (httpx.Reply[vie
 		return none, err
 	}
 	usage := view.UsageOf(&b.State, b.Figures)
+	parts, err := a.breakdown(ctx, org, ws, b, in)
+	switch {
+	case err != nil && domain.CodeOf(err) == domain.CodeUnavailable:
+		usage.BreakdownUnavailable = "analytics cannot be read now, try again in a moment" // the ledger needs none
+	case err != nil:
+		return none, err
+	}
+	for _, p := range parts {
+		usage.Breakdown = append(usage.Breakdown, view.BudgetBreakdown{Key: breakdownKey(p), CostUSD: p.CostUSD,
+			Tokens: int64(p.TotalTokens), Calls: int64(p.Calls)})
+	}
+	return httpx.Reply[view.BudgetUsage]{Body: usage}, nil
+}
+
+// breakdown says on what a budget's scope spent, from the inference log.
+func (a *API) breakdown(ctx context.Context, org, ws string, b budgets.Budget, in *budgetUsage) ([]analytics.Breakdown, error) {
 	from, to := in.StartDate, in.EndDate
 	if from.IsZero() {
 		from = b.Figures.Start
@@ -82,7 +98,7 @@ func (a *API) budgetUsage(ctx context.Context, in *budgetUsage) (httpx.Reply[vie
 	}
 	queries, err := a.Analytics(ctx)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	scope := analytics.Filter{Workspace: ws, Start: from, End: to}
 	switch b.State.ScopeType {
@@ -99,15 +115,7 @@ func (a *API) budgetUsage(ctx context.Context, in *budgetUsage) (httpx.Reply[vie
 	case "model":
 		scope.Model = b.State.ScopeID
 	}
-	parts, err := queries.BudgetBreakdown(ctx, scope, in.GroupBy)
-	if err != nil {
-		return none, err
-	}
-	for _, p := range parts {
-		usage.Breakdown = append(usage.Breakdown, view.BudgetBreakdown{Key: breakdownKey(p), CostUSD: p.CostUSD,
-			Tokens: int64(p.TotalTokens), Calls: int64(p.Calls)})
-	}
-	return httpx.Reply[view.BudgetUsage]{Body: usage}, nil
+	return queries.BudgetBreakdown(ctx, scope, in.GroupBy)
 }
 
 func breakdownKey(p analytics.Breakdown) string {

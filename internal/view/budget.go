@@ -49,6 +49,8 @@ type BudgetUsage struct {
 	PeriodStart *time.Time        `json:"period_start" nullable:"true"`
 	PeriodEnd   *time.Time        `json:"period_end" nullable:"true"`
 	Breakdown   []BudgetBreakdown `json:"breakdown" doc:"From the inference log; lags the ledger by about a second."`
+	// BreakdownUnavailable is "" when there is a breakdown.
+	BreakdownUnavailable string `json:"breakdown_unavailable,omitempty" doc:"Why there is no breakdown at this moment. The other figures come from the ledger and are exact."`
 }
 
 // BudgetBreakdown is one share of what was spent.

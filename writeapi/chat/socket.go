@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -36,8 +37,13 @@ type socket struct {
 	out  *frames
 	base Turn
 
+	deadline sync.Mutex // orders draining and the extensions of the read deadline
+
 	turn   chan struct{} // closed when the running turn is over; nil without one
 	cancel context.CancelFunc
+	// ending is set before a turn's last frame is sent: a client that has it
+	// may send its next message, though the turn is still being put away.
+	ending atomic.Bool
 }
 
 var upgrader = websocket.Upgrader{
@@ -49,6 +55,10 @@ var upgrader = websocket.Upgrader{
 func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 	base := Turn{Request: requestOf(r.Context()), AppID: r.URL.Query().Get("appId"), ChatID: r.URL.Query().Get("chatId")}
 	base.Request.IdempotencyKey = "" // one key cannot stand for many messages
+	// Counted before net/http lets go of the connection: a server that drains
+	// must not miss it.
+	s.Sockets.Add(1)
+	defer s.Sockets.Done()
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // the upgrader has answered
@@ -61,28 +71,39 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 		}
 		return conn.WriteMessage(websocket.TextMessage, b)
 	}}
-	s.Sockets.Add(1)
-	defer s.Sockets.Done()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	ctx, cancel := context.WithCancel(r.Context()) // ends when the server cuts what is left
 	defer cancel()
 	// Draining ends the reading at once; the running turn may finish.
-	defer context.AfterFunc(s.Live, func() { _ = conn.SetReadDeadline(time.Now()) })()
+	defer context.AfterFunc(s.Live, func() { c.patience(0) })()
 	c.read(ctx)
 	if s.Live.Err() == nil {
 		cancel()
 	}
 	c.wait()
+	// For a peer that is gone already, there is nothing to say.
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
+}
+
+// patience waits at most so long for the client's next frame. Once the server
+// drains there is none, whoever asks last.
+func (c *socket) patience(d time.Duration) error {
+	c.deadline.Lock()
+	defer c.deadline.Unlock()
+	if c.s.Live.Err() != nil {
+		d = 0
+	}
+	return c.conn.SetReadDeadline(time.Now().Add(d))
 }
 
 // read handles messages until the connection ends.
 func (c *socket) read(ctx context.Context) {
 	c.conn.SetReadLimit(maxSocketMessage)
-	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) }
+	extend := func(string) error { return c.patience(pongWait) }
 	c.conn.SetPongHandler(extend)
 	stop := c.pings(ctx)
 	defer stop()
 	for {
-		if extend("") != nil || c.s.Live.Err() != nil {
+		if extend("") != nil {
 			return
 		}
 		_, b, err := c.conn.ReadMessage()
@@ -126,6 +147,10 @@ func (c *socket) running() bool {
 	if c.turn == nil {
 		return false
 	}
+	if c.ending.Load() {
+		c.wait()
+		return false
+	}
 	select {
 	case <-c.turn:
 		c.turn = nil
@@ -154,6 +179,7 @@ func (c *socket) start(ctx context.Context, in incoming) {
 	ctx, c.cancel = context.WithCancel(ctx)
 	done := make(chan struct{})
 	c.turn = done
+	c.ending.Store(false)
 	cancel := c.cancel
 	go func() {
 		defer close(done)
@@ -166,6 +192,7 @@ func (c *socket) start(ctx context.Context, in incoming) {
 		case ctx.Err() != nil:
 			frame = errorFrame(domain.Errorf(domain.CodeInvalidRequest, "cancelled"))
 		}
+		c.ending.Store(true)
 		if c.out.write(frame) != nil {
 			c.conn.Close() // the reader notices
 		}

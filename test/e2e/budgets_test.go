@@ -34,9 +34,6 @@ func TestBudgets(t *testing.T) {
 	if left := got.Micro("data.remainingUsd"); left != 500_000-90 {
 		t.Errorf("remaining %d micro-dollars", left)
 	}
-	if err := shared.WaitClickHouse(clickHouseDeadline); err != nil {
-		t.Fatal(err)
-	}
 	c.Get(t, path+"/usage").Want("data.spentUsd", 0.00009, "data.tokens", 36, "data.limitUsd", 0.5)
 	kit.Eventually(t, clickHouseDeadline, "the breakdown", func() error {
 		a := c.Get(t, path+"/usage?groupBy=model")

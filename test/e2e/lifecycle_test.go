@@ -187,9 +187,17 @@ func TestWithoutClickHouse(t *testing.T) {
 	}
 	c := newTenant(t, s)
 	c.provide(t, "p")
+	budget := c.Create(t, "/api/v1/budgets", object{"name": "b", "scopeType": "workspace", "limitUsd": 1, "period": "total"})
 	for range 5 {
 		c.Post(t, chatPath, say("p/m", "hello"))
 	}
+	kit.Eventually(t, visible, "the ledger needs no analytics", func() error {
+		usage := c.Get(t, "/api/v1/budgets/"+budget.Str("data.id")+"/usage")
+		if usage.Str("data.breakdownUnavailable") == "" {
+			return fmt.Errorf("no word of the breakdown: %s", usage.Short())
+		}
+		return kit.Differ("spent", usage.Micro("data.spentUsd"), 5*30)
+	})
 	a := c.Do(t, http.StatusServiceUnavailable, "GET", "/v1/inference-logs", nil)
 	a.Want("code", "SERVICE_UNAVAILABLE")
 	if !strings.Contains(a.Str("error"), "make engine") && !strings.Contains(a.Str("error"), "ClickHouse") {

@@ -101,7 +101,16 @@ func (e *events) event(b []byte) error {
 		h.Set("X-Accel-Buffering", "no") // proxies that buffer would hold the tokens back
 		e.w.WriteHeader(http.StatusOK)
 	})
-	for _, part := range [][]byte{[]byte("data: "), b, []byte("\n\n")} {
+	return e.flush([]byte("data: "), b, []byte("\n\n"))
+}
+
+// flush sends text at once. A client that takes none of it in time counts as
+// gone, so that no model waits for it.
+func (e *events) flush(parts ...[]byte) error {
+	if err := e.flusher.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+		return err
+	}
+	for _, part := range parts {
 		if _, err := e.w.Write(part); err != nil {
 			return err
 		}
@@ -116,8 +125,5 @@ func (e *events) comment() error {
 	if !e.started {
 		return nil
 	}
-	if _, err := e.w.Write([]byte(": keep-alive\n\n")); err != nil {
-		return err
-	}
-	return e.flusher.Flush()
+	return e.flush([]byte(": keep-alive\n\n"))
 }

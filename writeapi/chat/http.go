@@ -49,6 +49,7 @@ func (s *Service) complete(w http.ResponseWriter, req *http.Request, in *complet
 	m := in.Body
 	t := Turn{Request: requestOf(req.Context()), AppID: m.AppID, ChatID: m.ChatID, SessionUID: m.SessionID,
 		Message: m.Message, Variables: m.Variables}
+	t.Request.Route += " " + m.ChatID
 	if !m.Stream {
 		turn, err := s.Run(req.Context(), t, nil)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,7 +75,7 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context()) // ends when the server cuts what is left
 	defer cancel()
 	// Draining ends the reading at once; the running turn may finish.
-	defer context.AfterFunc(s.Live, func() { c.patience(0) })()
+	defer context.AfterFunc(s.Live, func() { _ = c.patience(0) })()
 	c.read(ctx)
 	if s.Live.Err() == nil {
 		cancel()

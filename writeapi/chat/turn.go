@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -52,6 +53,11 @@ type Sink interface {
 // whole. Errors before the first token leave nothing with the client; the turn
 // is recorded as failed in any case.
 func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, error) {
+	if earlier, repeated, err := s.repeat(ctx, t); err != nil {
+		return nil, err
+	} else if repeated {
+		return s.again(earlier, sink)
+	}
 	config, err := s.configure(ctx, &t)
 	if err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, e
 	if err != nil {
 		return nil, err
 	}
-	if asked.repeated {
+	if asked.repeated { // the first try came in between
 		return s.again(asked, sink)
 	}
 	// From here on the turn is on record and must be closed on record, also
@@ -76,6 +82,11 @@ func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, e
 // that a message which lacks a variable leaves nothing behind.
 func (s *Service) configure(ctx context.Context, t *Turn) (catalogue.AppConfig, error) {
 	var config catalogue.AppConfig
+	if own := t.Request.Principal.AppID; own != "" {
+		if t.AppID = cmp.Or(t.AppID, own); t.AppID != own {
+			return config, domain.Errorf(domain.CodeForbidden, "this key belongs to the app %q", own)
+		}
+	}
 	if t.AppID != "" {
 		doc, err := s.Resources.Load(ctx, catalogue.Apps, t.Request.Principal, t.AppID)
 		if err != nil {
@@ -125,15 +136,33 @@ func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
 		req.Create = true
 		cmd.Start = &conversation.Start{AppID: t.AppID, Model: t.Model, UserID: t.Request.Principal.UserID, SessionUID: t.SessionUID}
 	}
-	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, func(l *commands.Loaded[conversation.State]) question {
-		return seen(l)
-	})
-	q := out.View
-	q.chatID, q.repeated = out.ID, out.Repeated
-	if err != nil || !q.repeated {
+	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, seen)
+	if err != nil || !out.Repeated {
+		q := out.View
+		q.chatID = out.ID
 		return q, err
 	}
-	// The first try's answer is in the state of now, not in that of then.
+	return s.earlier(ctx, t, out)
+}
+
+// repeat finds the turn that an earlier request with the same idempotency key
+// began. It comes before everything else: the app may have changed since.
+func (s *Service) repeat(ctx context.Context, t Turn) (question, bool, error) {
+	req := t.Request
+	req.ID = t.ChatID
+	out, repeated, err := commands.Repeat(ctx, s.Handler, conversation.Aggregate, req, seen)
+	if err != nil || !repeated {
+		return question{}, false, err
+	}
+	q, err := s.earlier(ctx, t, out)
+	return q, true, err
+}
+
+// earlier completes a turn that was begun by an earlier request: its answer is
+// in the state of now, not in that of then.
+func (s *Service) earlier(ctx context.Context, t Turn, out commands.Outcome[question]) (question, error) {
+	q := out.View
+	q.chatID, q.repeated = out.ID, true
 	now, err := commands.Load(ctx, s.Handler, conversation.Aggregate, t.Request.Principal, q.chatID,
 		func(l *commands.Loaded[conversation.State]) question { return found(l, q.runID) })
 	q.earlier, q.open = now.earlier, now.open
@@ -244,13 +273,13 @@ func (s *Service) record(ctx context.Context, t Turn, q question, a produced) (*
 
 // fail closes the turn with what went wrong and what had been said.
 func (s *Service) fail(ctx context.Context, t Turn, q question, a produced, why error) error {
-	message := "the model could not be asked"
+	code, message := domain.CodeOf(why), "the model could not be asked"
 	if e, ok := errors.AsType[*domain.Error](why); ok {
 		message = e.Message
 	} else if errors.Is(why, context.Canceled) {
-		message = "the client went away"
+		code, message = domain.CodeInvalidRequest, "cancelled by the client"
 	}
-	_, err := s.close(ctx, t, q, conversation.FailTurn{RunID: q.runID, Code: domain.CodeOf(why), Message: message, PartialContent: a.text})
+	_, err := s.close(ctx, t, q, conversation.FailTurn{RunID: q.runID, Code: code, Message: message, PartialContent: a.text})
 	return err
 }
 

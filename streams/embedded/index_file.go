@@ -84,25 +84,8 @@ func encodeIndex(m *memIndex, no uint32, base domain.Position) []byte {
 		posting += s.count
 	}
 	columnStart := len(b)
-	for ord := range n + 1 {
-		b = le.AppendUint32(b, m.offset(ord))
-	}
-	for ord := range n {
-		b = le.AppendUint32(b, m.at(ord).id)
-	}
-	for ord := range n {
-		b = le.AppendUint16(b, m.at(ord).cat)
-	}
-	for ord := range n {
-		b = le.AppendUint16(b, m.at(ord).typ)
-	}
-	postings := b[len(b) : len(b)+int(n)*4]
-	for ord := range n {
-		s := m.at(ord).stream
-		le.PutUint32(postings[starts[s]*4:], ord)
-		starts[s]++
-	}
-	b = append(b[:len(b)+len(postings)], names...)
+	b = appendColumns(b, m, starts)
+	b = append(b, names...)
 
 	h := b[:indexHeaderSize]
 	copy(h, indexMagic)
@@ -121,6 +104,31 @@ func encodeIndex(m *memIndex, no uint32, base domain.Position) []byte {
 	le.PutUint32(h[56:], crc32.Checksum(b[columnStart:], crcTable))
 	le.PutUint32(h[60:], crc32.Checksum(h[:60], crcTable))
 	return b
+}
+
+// appendColumns writes the records' columns and, from starts on, the postings
+// of every stream. It moves starts to the streams' ends.
+func appendColumns(b []byte, m *memIndex, starts []uint32) []byte {
+	le, n := binary.LittleEndian, m.count()
+	for ord := range n + 1 {
+		b = le.AppendUint32(b, m.offset(ord))
+	}
+	for ord := range n {
+		b = le.AppendUint32(b, m.at(ord).id)
+	}
+	for ord := range n {
+		b = le.AppendUint16(b, m.at(ord).cat)
+	}
+	for ord := range n {
+		b = le.AppendUint16(b, m.at(ord).typ)
+	}
+	postings := b[len(b) : len(b)+int(n)*4]
+	for ord := range n {
+		s := m.at(ord).stream
+		le.PutUint32(postings[starts[s]*4:], ord)
+		starts[s]++
+	}
+	return b[:len(b)+len(postings)]
 }
 
 func appendNames(b []byte, names []string) []byte {

@@ -44,6 +44,10 @@ func benchREST(ctx context.Context, s settings, t *table) error {
 				if err != nil {
 					return fmt.Errorf("echo: %w", err)
 				}
+				// What the writes before have left to do is not the next measure's.
+				if err := server.WaitSettled(time.Minute); err != nil {
+					return err
+				}
 				got, err := load(ctx, p.strata, connections, s.duration)
 				if err != nil {
 					return fmt.Errorf("%s: %w", p.name, err)

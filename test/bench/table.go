@@ -24,8 +24,6 @@ func (t *table) print(w io.Writer) error {
 		part := row[0]
 		if part == last {
 			row[0] = ""
-		} else if last != "" {
-			fmt.Fprintln(tw, "\t\t\t")
 		}
 		last = part
 		fmt.Fprintln(tw, strings.Join(row[:], "\t"))

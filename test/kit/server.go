@@ -171,10 +171,26 @@ func (s *Server) WaitClickHouse(within time.Duration) error {
 	})
 }
 
+// WaitSettled waits until every read model has reached the end of the log.
+func (s *Server) WaitSettled(within time.Duration) error {
+	return s.waitFor(within, "bring its read models up to date", func(_ int, r Readiness) bool {
+		for _, p := range r.Components.Projections {
+			if p.Lag > 0 {
+				return false
+			}
+		}
+		return len(r.Components.Projections) > 0
+	})
+}
+
 // Readiness is the body of /readyz, as far as tests look at it.
 type Readiness struct {
 	Status     string `json:"status"`
 	Components struct {
+		Projections []struct {
+			Model string `json:"model"`
+			Lag   int    `json:"lag"`
+		} `json:"projections"`
 		ClickHouse struct {
 			State   string `json:"state"`
 			PID     int    `json:"pid"`

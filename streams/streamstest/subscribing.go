@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"strata/domain"
@@ -150,13 +151,13 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 	var mu sync.Mutex
 	written := map[string][]domain.Position{}
 	var writing, reading sync.WaitGroup
-	last := make(chan domain.Position, 1)
+	var last atomic.Uint64 // position to read up to, 0 until it is known
 	for r := range readers {
 		sub := subscribe(t, s, start, filters[r])
 		reading.Go(func() {
 			got := map[domain.Position]bool{}
-			at, end := start, domain.Position(0)
-			for end == 0 || at < end {
+			at := start
+			for end := domain.Position(0); end == 0 || at < end; end = domain.Position(last.Load()) {
 				b, err := sub.Next(background(t), 7+r)
 				if err != nil {
 					t.Error(err)
@@ -173,13 +174,6 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 					}
 				}
 				at = max(at, b.Position)
-				if end == 0 {
-					select {
-					case end = <-last:
-						last <- end
-					default:
-					}
-				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -221,7 +215,7 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 	writing.Wait()
 	// A last event that every filter sees past, so that the readers end.
 	end := mustAppend(t, s, newStream("end"), streams.Any, event("end", 1)).Position
-	last <- end
+	last.Store(uint64(end))
 	mustAppend(t, s, newStream("end"), streams.Any, event("end", 2))
 	reading.Wait()
 }

@@ -1,9 +1,9 @@
 package readapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"strata/domain"
@@ -37,9 +37,11 @@ type Deps struct {
 	Now       func() time.Time
 	Docs      http.Handler
 	// Live ends when the server begins to drain: live connections are then told
-	// where to resume and closed. Sockets counts those that net/http does not.
-	Live    context.Context
-	Sockets *sync.WaitGroup
+	// where to resume and closed.
+	Live context.Context
+	// Patience is how long a live client may take for one frame before its
+	// connection is cut; 10 s when 0.
+	Patience time.Duration
 }
 
 // API registers the read side's operations.
@@ -50,6 +52,7 @@ type API struct {
 
 // Register adds every operation of the read side to a router.
 func Register(r *httpx.Router, d Deps) {
+	d.Patience = cmp.Or(d.Patience, 10*time.Second)
 	a := &API{Deps: d, r: r}
 	for _, k := range d.Kinds {
 		a.kind(k)

@@ -134,6 +134,12 @@ func breakdownKey(p analytics.Breakdown) string {
 // the answer and the spending, others spend too.
 func (a *API) checkBudget(ctx context.Context, in *budgetCheck) (httpx.Reply[view.BudgetCheck], error) {
 	org, ws := tenant(ctx)
+	own := in.Body.ScopeType == "organization" || in.Body.ScopeType == "workspace"
+	var faults domain.Faults
+	faults.Add(!own && in.Body.ScopeID == "", "scope_id", "is required for the scope %s", in.Body.ScopeType)
+	if err := faults.Err(); err != nil {
+		return httpx.Reply[view.BudgetCheck]{}, err
+	}
 	f := budgets.Filter{Organization: org, Workspace: ws, ScopeType: in.Body.ScopeType, ScopeID: in.Body.ScopeID}
 	found, err := a.Budgets.List(ctx, f, page(httpx.ListParams{Limit: 1000}))
 	if err != nil {

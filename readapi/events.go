@@ -72,7 +72,8 @@ func (a *API) events() {
 	stream.Reads, stream.Streaming, stream.ResultMedia = "", true, "text/event-stream"
 	httpx.Stream(a.r, stream, a.streamEvents)
 	socket := op("followEvents", "/events/ws", "Follow events over a websocket", "list")
-	socket.Description = "Query: `types`, `after`, `access_token`. The client may send `{\"action\":\"subscribe\"|\"unsubscribe\"|\"ping\",\"types\":[]}`. " +
+	socket.Description = "Query: `types`, `after`, `access_token`. The client may send `{\"action\":\"subscribe\"|\"unsubscribe\"|\"ping\",\"types\":[]}`: subscribe says " +
+		"what is followed instead, unsubscribe what is not any more. " +
 		"The server sends `{\"type\":\"event\",\"event\"}`, `caught_up`, `pong`, and `closed` with `resumeAfter` to a client that is too slow."
 	socket.Reads, socket.Streaming, socket.Status = "", true, http.StatusSwitchingProtocols
 	a.r.Raw(socket, http.HandlerFunc(a.serveEvents))

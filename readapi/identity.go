@@ -33,7 +33,7 @@ func (a *API) identity() {
 		func(ctx context.Context, _ *struct{}) (httpx.Reply[view.User], error) {
 			p := httpx.From(ctx).Principal
 			if p.UserID == "" {
-				return httpx.Reply[view.User]{}, domain.Errorf(domain.CodeNotFound, "this credential acts for no user")
+				return httpx.Reply[view.User]{}, noUser()
 			}
 			u, err := a.Identity.User(ctx, p.Organization, p.UserID)
 			return httpx.Reply[view.User]{Body: view.UserOf(&u.State), Revision: &u.Revision}, err
@@ -42,6 +42,9 @@ func (a *API) identity() {
 	keys.Paging, keys.Filters, keys.Search = httpx.Cursor, []string{"status=active|revoked|expired"}, true
 	httpx.Register(a.r, keys, func(ctx context.Context, in *struct{ httpx.ListParams }) (httpx.Reply[httpx.List[view.APIKey]], error) {
 		p := httpx.From(ctx).Principal
+		if p.UserID == "" {
+			return httpx.Reply[httpx.List[view.APIKey]]{}, noUser()
+		}
 		return a.listKeys(ctx, model.KeyFilter{Organization: p.Organization, Owner: p.UserID, Status: in.Filters["status"], Search: in.Search}, page(in.ListParams))
 	})
 	orgKeys := op("listOrganizationAPIKeys", "/organizations/{org_id}/api-keys", "List API keys", "api-keys:list")
@@ -53,6 +56,11 @@ func (a *API) identity() {
 		return a.listKeys(ctx, model.KeyFilter{Organization: in.Org, Status: in.Filters["status"], Search: in.Search}, page(in.ListParams))
 	})
 	a.organizations()
+}
+
+// noUser says that what belongs to a user is not there for a service.
+func noUser() error {
+	return domain.Errorf(domain.CodeNotFound, "this credential acts for no user")
 }
 
 // own refuses another tenant's organization: it does not exist for the caller.

@@ -54,7 +54,7 @@ func (o *kindOps) op(verb, summary, permission, below string) httpx.Op {
 		path += "/{" + o.param() + "}" + strings.TrimPrefix(below, ".")
 	}
 	return httpx.Op{
-		ID: view.OperationID(verb, o.spec.Name, o.route.Mount), Method: http.MethodGet, Path: path, Mount: o.mount, Tag: o.spec.Tag,
+		ID: view.OperationID(verb, o.spec, o.route.Mount), Method: http.MethodGet, Path: path, Mount: o.mount, Tag: o.spec.Tag,
 		Summary: summary, Description: o.spec.Doc, Permission: o.spec.Plural + ":" + permission, Reads: resources.Name,
 		Result: o.kind.Type(), ResultExample: o.example(),
 	}

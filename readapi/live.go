@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,35 +19,10 @@ import (
 
 // Timing of live connections.
 const (
-	writeWait = 10 * time.Second // a client that takes longer for one frame is closed
 	pingEvery = 15 * time.Second
 	pongWait  = 60 * time.Second
 	liveBatch = 256
 )
-
-// interest is which event types a client wants; nil is all.
-type interest []string
-
-// wants matches exact types, types without their version ("session.created")
-// and families ("session.*").
-func (i interest) wants(typ string) bool {
-	return len(i) == 0 || slices.ContainsFunc(i, func(p string) bool {
-		if family, ok := strings.CutSuffix(p, "*"); ok {
-			return strings.HasPrefix(typ, family)
-		}
-		return typ == p || strings.HasPrefix(typ, p+".v")
-	})
-}
-
-func interestOf(words string) interest {
-	var out interest
-	for _, w := range strings.Split(words, ",") {
-		if w = strings.TrimSpace(w); w != "" {
-			out = append(out, w)
-		}
-	}
-	return out
-}
 
 // feed follows one workspace's events for one client. Nothing is buffered for
 // a slow client: it is simply further behind in the log, and when one frame
@@ -64,6 +37,9 @@ type feed struct {
 // follow begins a feed after a position; nil is the end of the log.
 func (a *API) follow(ctx context.Context, after *domain.Position, want interest) (*feed, error) {
 	_, workspace := tenant(ctx)
+	if workspace == "" { // to the log, no workspace is any
+		return nil, domain.Errorf(domain.CodeForbidden, "this credential works in no workspace")
+	}
 	at, err := a.Store.Head(ctx)
 	if err != nil {
 		return nil, err
@@ -165,7 +141,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, in *liveInput
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	write := func(format string, args ...any) error {
-		if err := control.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+		if err := control.SetWriteDeadline(time.Now().Add(a.Patience)); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintf(w, format, args...); err != nil {

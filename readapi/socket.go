@@ -3,6 +3,8 @@ package readapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -19,7 +21,8 @@ type eventFrame struct {
 	Type        string            `json:"type"` // event, caught_up, pong, subscribed, error, closed
 	Event       *view.Event       `json:"event,omitempty"`
 	Sequence    domain.Position   `json:"sequence,omitempty"`    // caught_up: everything up to here was looked at
-	Types       []string          `json:"types,omitempty"`       // subscribed: what is followed now
+	Types       []string          `json:"types,omitzero"`        // subscribed: what is followed now; absent for all
+	Except      []string          `json:"except,omitempty"`      // subscribed: but not these
 	ResumeAfter domain.Position   `json:"resumeAfter,omitempty"` // closed: connect again with after=
 	Error       map[string]string `json:"error,omitempty"`
 }
@@ -37,6 +40,9 @@ type eventSocket struct {
 	mu   sync.Mutex // frames are written by the feed and by the reader
 }
 
+// errSlow ends the feed of a client that is about to fall behind for good.
+var errSlow = errors.New("the client is too slow")
+
 func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	in := liveInput{Types: q.Get("types"), After: q.Get("after"), LastEventID: q.Get("lastEventId")}
@@ -45,7 +51,7 @@ func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteError(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	ctx, cancel := context.WithCancel(r.Context()) // ends when the server cuts what is left
 	defer cancel()
 	f, err := a.follow(ctx, after, interestOf(in.Types))
 	if err != nil {
@@ -58,25 +64,35 @@ func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return // the upgrader has answered
 	}
 	defer conn.Close()
-	a.Sockets.Add(1)
-	defer a.Sockets.Done()
 	defer context.AfterFunc(a.Live, cancel)()
 	s := &eventSocket{feed: f, conn: conn}
 	var reading sync.WaitGroup
 	reading.Go(func() { s.read(); cancel() })
-	err = s.run(ctx, func(e view.Event) error {
-		return s.write(eventFrame{Type: "event", Event: &e})
-	}, func(at domain.Position) error {
+	err = s.run(ctx, s.deliver, func(at domain.Position) error {
 		return s.write(eventFrame{Type: "caught_up", Sequence: at})
 	})
-	if err != nil {
-		// Whether it was too slow or we are stopping: it learns where to go on.
-		// That this may fail as well is in the nature of the matter.
-		_ = s.write(eventFrame{Type: "closed", ResumeAfter: s.at})
-		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseTryAgainLater, ""), time.Now().Add(time.Second))
+	if ctx.Err() == nil {
+		httpx.WriteError(w, r, err) // for the log: the answer has long begun
 	}
+	// Whether it was too slow or we are stopping: it learns where to go on. One
+	// that takes nothing at all any more does not, and resumes after the last
+	// event it got.
+	_ = s.write(eventFrame{Type: "closed", ResumeAfter: s.at})
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseTryAgainLater, ""), time.Now().Add(time.Second))
 	conn.Close()
 	reading.Wait()
+}
+
+// deliver sends an event. A client that needs most of its time for it is told
+// to come back while it can still be told.
+func (s *eventSocket) deliver(e view.Event) error {
+	begin := time.Now()
+	err := s.write(eventFrame{Type: "event", Event: &e})
+	if err == nil && time.Since(begin) > s.api.Patience/2 {
+		s.at = domain.Position(e.Sequence)
+		err = errSlow
+	}
+	return err
 }
 
 func (s *eventSocket) write(f eventFrame) error {
@@ -86,7 +102,7 @@ func (s *eventSocket) write(f eventFrame) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.api.Patience)); err != nil {
 		return err
 	}
 	return s.conn.WriteMessage(websocket.TextMessage, b)
@@ -97,7 +113,7 @@ func (s *eventSocket) read() {
 	s.conn.SetReadLimit(64 << 10)
 	extend := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(pongWait)) }
 	s.conn.SetPongHandler(extend)
-	stop := keepPinging(s.conn)
+	stop := keepPinging(s.conn, s.api.Patience)
 	defer stop()
 	for {
 		if extend("") != nil {
@@ -122,23 +138,24 @@ func (s *eventSocket) answer(b []byte) error {
 	case "ping":
 		return s.write(eventFrame{Type: "pong"})
 	case "subscribe":
-		want := interest(a.Types)
-		s.want.Store(&want)
-		return s.write(eventFrame{Type: "subscribed", Types: want})
+		return s.follow(interest{only: a.Types})
 	case "unsubscribe":
-		var want interest
-		for _, t := range *s.want.Load() {
-			if !interest(a.Types).wants(t) {
-				want = append(want, t)
-			}
-		}
-		if len(want) == 0 { // nothing is left: that is not "everything"
-			want = interest{""}
-		}
-		s.want.Store(&want)
-		return s.write(eventFrame{Type: "subscribed", Types: want})
+		return s.follow(s.want.Load().without(a.Types))
 	}
 	return s.refuse("action must be subscribe, unsubscribe or ping")
+}
+
+// follow changes what the client gets from now on.
+func (s *eventSocket) follow(want interest) error {
+	if len(want.only)+len(want.except) > maxInterest {
+		return s.refuse(fmt.Sprintf("types must be at most %d", maxInterest))
+	}
+	s.want.Store(&want)
+	f := eventFrame{Type: "subscribed", Types: want.only, Except: want.except}
+	if want.nothing {
+		f.Types = []string{}
+	}
+	return s.write(f)
 }
 
 func (s *eventSocket) refuse(message string) error {
@@ -146,7 +163,7 @@ func (s *eventSocket) refuse(message string) error {
 }
 
 // keepPinging finds out when the peer is gone.
-func keepPinging(conn *websocket.Conn) (stop func()) {
+func keepPinging(conn *websocket.Conn, patience time.Duration) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -157,7 +174,7 @@ func keepPinging(conn *websocket.Conn) (stop func()) {
 			case <-quit:
 				return
 			case <-tick.C:
-				if conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait)) != nil {
+				if conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience)) != nil {
 					return
 				}
 			}

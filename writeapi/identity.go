@@ -3,11 +3,15 @@ package writeapi
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"strata/commands"
 	"strata/domain"
+	"strata/domain/catalogue"
 	"strata/domain/identity"
 	"strata/internal/authn"
 	"strata/internal/httpx"
@@ -93,7 +97,7 @@ type revokeOwn struct{ user string }
 
 // Decide implements domain.Decider.
 func (c revokeOwn) Decide(env domain.Env, k *identity.APIKey) ([]domain.Fact, error) {
-	if k.OwnerID != c.user {
+	if c.user == "" || k.OwnerID != c.user {
 		return nil, domain.NotFound(identity.APIKeys.Noun, k.ID)
 	}
 	return identity.RevokeAPIKey{}.Decide(env, k)
@@ -119,10 +123,14 @@ func (a *API) createKey(ctx context.Context, op httpx.Op, b keyFields) (httpx.Re
 	if b.ExpiresAt != nil {
 		cmd.ExpiresAt = *b.ExpiresAt
 	}
+	if len(cmd.Scopes) == 0 && reaches(p, identity.Narrow(identity.Role(p.Role), nil)) != "" {
+		cmd.Scopes = slices.Sorted(maps.Keys(p.Permissions)) // a narrowed key makes no wider one
+	}
 	if err := a.checkKey(ctx, p, cmd); err != nil {
 		return none, err
 	}
-	req.Create, req.Principal.Workspace = true, ""
+	// The key is the organization's; an idempotency key is still its user's.
+	req.Create, req.Principal.Workspace, req.Route = true, "", req.Route+p.Workspace+" "+p.UserID
 	out, err := commands.Run(ctx, a.Handler, identity.APIKeys, req, cmd, func(l *commands.Loaded[identity.APIKey]) view.APIKey {
 		return view.APIKeyOf(l.State, a.Handler.Now())
 	})
@@ -139,24 +147,44 @@ func (a *API) createKey(ctx context.Context, op httpx.Op, b keyFields) (httpx.Re
 // checkKey refuses a key that would reach further than its maker.
 func (a *API) checkKey(ctx context.Context, p domain.Principal, c identity.CreateAPIKey) error {
 	var f domain.Faults
-	for _, s := range c.Scopes {
-		f.Add(identity.ValidScope(s) && !p.Can(s), "scopes", "%s is more than you may do yourself", s)
+	for i, s := range c.Scopes {
+		more := reaches(p, identity.Narrow(identity.Role(p.Role), []string{s}))
+		f.Add(more != "", fmt.Sprintf("scopes[%d]", i), "includes %s, which is more than you may do yourself", more)
 	}
 	f.Add(tierRank(c.RateLimitTier) > tierRank(identity.Plan(p.Tier)), "rate_limit_tier", "is above your own")
 	if err := f.Err(); err != nil {
 		return err
 	}
-	if c.WorkspaceID == p.Workspace {
+	at := p
+	if c.WorkspaceID != p.Workspace {
+		at.Workspace = ""
+		status, err := commands.Load(ctx, a.Handler, identity.Workspaces, at, c.WorkspaceID,
+			func(l *commands.Loaded[identity.Workspace]) identity.Status { return l.State.Status })
+		if err == nil && status != identity.StatusActive {
+			err = domain.NotFound(identity.Workspaces.Noun, c.WorkspaceID)
+		}
+		if err != nil {
+			return err
+		}
+		at.Workspace = c.WorkspaceID
+	}
+	if c.AppID == "" {
 		return nil
 	}
-	org := p
-	org.Workspace = ""
-	status, err := commands.Load(ctx, a.Handler, identity.Workspaces, org, c.WorkspaceID,
-		func(l *commands.Loaded[identity.Workspace]) identity.Status { return l.State.Status })
-	if err == nil && status != identity.StatusActive {
-		return domain.NotFound("workspace", c.WorkspaceID)
-	}
+	_, err := a.Resources.Load(ctx, catalogue.Apps, at, c.AppID)
 	return err
+}
+
+// reaches names a permission that is granted and that p does not hold; "" when
+// there is none.
+func reaches(p domain.Principal, granted map[string]bool) string {
+	other := domain.Principal{Permissions: granted}
+	for _, permission := range identity.Permissions() {
+		if other.Can(permission) && !p.Can(permission) {
+			return permission
+		}
+	}
+	return ""
 }
 
 func tierRank(p identity.Plan) int {

@@ -58,7 +58,7 @@ func (o *kindOps) op(verb, method, summary, permission, below string) httpx.Op {
 		path += "/{" + cmp.Or(o.route.Param, "id") + "}" + strings.TrimPrefix(below, ".")
 	}
 	return httpx.Op{
-		ID: view.OperationID(verb, o.spec.Name, o.route.Mount), Method: method, Path: path, Mount: o.mount, Tag: o.spec.Tag,
+		ID: view.OperationID(verb, o.spec, o.route.Mount), Method: method, Path: path, Mount: o.mount, Tag: o.spec.Tag,
 		Summary: summary, Permission: o.spec.Plural + ":" + permission, Result: o.kind.Type(),
 	}
 }

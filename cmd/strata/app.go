@@ -44,11 +44,10 @@ type app struct {
 	reactors  *logbus.Router
 	started   time.Time
 
-	// live ends when the server begins to drain; sockets are the connections
-	// that net/http has handed over.
-	live    context.Context
-	drain   context.CancelFunc
-	sockets sync.WaitGroup
+	live     context.Context    // ends when the server begins to drain
+	drain    context.CancelFunc // ends live
+	requests requests
+	patience time.Duration // of live connections; 0 is the default
 
 	background sync.WaitGroup // reactors, writer, rate limit keeper
 	stopWork   context.CancelFunc
@@ -56,8 +55,8 @@ type app struct {
 }
 
 // open opens everything but the network. On an error, what was opened is closed.
-func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: time.Now, started: time.Now()}
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*app, error) {
+	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	for _, step := range []func(context.Context) error{
 		a.openLog, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,

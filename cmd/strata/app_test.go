@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"strata/domain"
 	"strata/domain/catalogue"
@@ -44,7 +45,7 @@ func start(t *testing.T) *httptest.Server {
 	cfg.Data.Dir = t.TempDir()
 	cfg.Log.SegmentSize = 1 << 20
 	cfg.Server.RateLimits.Anonymous = config.Limit{}
-	a, err := open(ctx, &cfg, slog.New(slog.DiscardHandler))
+	a, err := open(ctx, &cfg, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -66,7 +67,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI,
 		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, Logger: a.log,
-			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live, Sockets: &a.sockets},
+			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live},
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 	})
 	m := a.models
@@ -74,7 +75,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
-		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Sockets: &a.sockets,
+		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 	})
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))
@@ -117,21 +118,21 @@ type engineStatus struct {
 // engine does not count: without it calls go on and nothing is lost.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	out := readiness{Status: "ready"}
-	head, err := a.store.Head(r.Context())
-	out.Components.Log = component{Status: "ready", Head: uint64(head)}
-	if err != nil {
-		out.Status = "unavailable"
-		out.Components.Log.Status, out.Components.Log.Error = "unavailable", err.Error()
-	}
-	status, err := a.models.runner.Status(r.Context())
-	if err != nil {
-		out.Status = "unavailable"
-	}
-	out.Components.Projections = status
-	for _, s := range status {
+	models, modelsErr := a.models.runner.Status(r.Context())
+	out.Components.Projections = models
+	for _, s := range models {
 		if s.State == projections.StateStarting || s.State == projections.StateCatchingUp {
 			out.Status = "starting"
 		}
+	}
+	head, err := a.store.Head(r.Context())
+	err = cmp.Or(err, a.store.Err())
+	out.Components.Log = component{Status: "ready", Head: uint64(head)}
+	if err != nil {
+		out.Components.Log.Status, out.Components.Log.Error = "unavailable", err.Error()
+	}
+	if err != nil || modelsErr != nil {
+		out.Status = "unavailable"
 	}
 	out.Components.ClickHouse = engineStatus{Status: a.click.Status(), Writer: a.writer.Status()}
 	if s := out.Components.ClickHouse.Status; s.State != clickhouse.Ready {

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, args, os.Stdout); err != nil {
+	if err := run(ctx, args, os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) { // -h has been answered
 		fmt.Fprintln(os.Stderr, "strata:", err)
 		os.Exit(1)
 	}
@@ -77,7 +78,7 @@ func usage(out io.Writer) error {
 }
 
 // load reads the configuration for a subcommand; more declares its own flags.
-func load(name string, args []string, more func(*flag.FlagSet)) (*config.Loaded, []string, error) {
+func load(name string, args []string, more func(*flag.FlagSet)) (*config.Loaded, error) {
 	fs := flag.NewFlagSet("strata "+name, flag.ContinueOnError)
 	loader := config.NewLoader(os.Environ())
 	loader.Bind(fs)
@@ -85,14 +86,16 @@ func load(name string, args []string, more func(*flag.FlagSet)) (*config.Loaded,
 		more(fs)
 	}
 	if err := fs.Parse(args); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	loaded, err := loader.Load()
-	return loaded, fs.Args(), err
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("strata %s does not take %q", name, fs.Arg(0))
+	}
+	return loader.Load()
 }
 
 func printConfig(_ context.Context, args []string, out io.Writer) error {
-	loaded, _, err := load("config", args, nil)
+	loaded, err := load("config", args, nil)
 	if err != nil {
 		return err
 	}

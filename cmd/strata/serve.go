@@ -21,7 +21,7 @@ import (
 
 // serve runs every role on one port until ctx ends, then drains.
 func serve(ctx context.Context, args []string, out io.Writer) error {
-	loaded, _, err := load("serve", args, nil)
+	loaded, err := load("serve", args, nil)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if tracing != nil {
 		otel.SetTracerProvider(tracing)
 	}
-	a, err := open(ctx, cfg, log)
+	a, err := open(ctx, cfg, log, time.Now)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,6 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 
 // serve listens, announces itself and serves until ctx ends.
 func (a *app) serve(ctx context.Context, out io.Writer) error {
-	made, err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key)
-	if err != nil {
-		return err
-	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Server.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -68,10 +64,15 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopProfiler()
+	// Last of what can fail: a key that is made is shown now or never.
+	made, err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := &http.Server{
-		Handler: router, ReadHeaderTimeout: a.cfg.Server.HeaderTimeout, IdleTimeout: a.cfg.Server.IdleTimeout,
+		Handler: a.requests.count(router), ReadHeaderTimeout: a.cfg.Server.HeaderTimeout, IdleTimeout: a.cfg.Server.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	if err := announce(out, url, made); err != nil {
@@ -88,8 +89,13 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 	return a.shutdown(server, cut)
 }
 
-// reserved is kept of the shutdown time for closing what requests use.
-const reserved = 4 * time.Second
+const (
+	// cutTime is what requests that are cut get to record how they ended.
+	cutTime = time.Second
+	// reserved is kept of the shutdown time for that and for closing what
+	// requests use.
+	reserved = cutTime + engineStop + time.Second
+)
 
 // shutdown lets running requests end, then cuts what is left.
 func (a *app) shutdown(server *http.Server, cut context.CancelFunc) error {
@@ -99,28 +105,23 @@ func (a *app) shutdown(server *http.Server, cut context.CancelFunc) error {
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if err == nil {
-		err = a.socketsEnded(ctx)
+		err = a.requests.ended(ctx)
 	}
 	if err == nil {
 		return nil
 	}
 	cut() // requests see their context end
 	a.log.Warn("some requests did not end in time and are cut")
-	if err := server.Close(); err != nil {
+	err = server.Close()
+	last, cancelLast := context.WithTimeout(context.Background(), cutTime)
+	defer cancelLast()
+	if a.requests.ended(last) != nil {
+		a.log.Warn("some requests did not record their end; it is made up for at the next start")
+	}
+	if err != nil {
 		return fmt.Errorf("close connections: %w", err)
 	}
 	return nil
-}
-
-func (a *app) socketsEnded(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { a.sockets.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func publicURL(cfg *config.Config, addr net.Addr) string {

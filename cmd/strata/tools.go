@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"text/tabwriter"
+	"time"
 
 	"strata/internal/config"
 	"strata/internal/httpx"
@@ -21,7 +22,7 @@ import (
 
 // verifyLog checks the event log of a data directory.
 func verifyLog(_ context.Context, args []string, out io.Writer) error {
-	loaded, _, err := load("verify", args, nil)
+	loaded, err := load("verify", args, nil)
 	if err != nil {
 		return err
 	}
@@ -52,14 +53,11 @@ func rebuild(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	name := args[0]
 	var compare bool
-	loaded, rest, err := load("rebuild", args[1:], func(fs *flag.FlagSet) {
+	loaded, err := load("rebuild", args[1:], func(fs *flag.FlagSet) {
 		fs.BoolVar(&compare, "compare", false, "leave the model as it is and compare it with a fresh fold of the log")
 	})
 	if err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("rebuild takes one name, not also %v", rest)
 	}
 	model, err := modelNamed(name)
 	if err != nil {
@@ -179,7 +177,8 @@ func allRoutes(ctx context.Context) (routes []httpx.Route, err error) {
 	cfg := config.Default()
 	cfg.Data.Dir = dir
 	cfg.Log.SegmentSize = 1 << 20
-	a, err := open(ctx, &cfg, slog.New(slog.DiscardHandler))
+	cfg.ClickHouse.Library = filepath.Join(dir, "none") // routes need no engine
+	a, err := open(ctx, &cfg, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -116,11 +116,16 @@ func (s Shape) Version(kind, id string, v domain.Version) (json.RawMessage, erro
 }
 
 // OperationID names an operation on a kind: "createModelRoute", and
-// "createModelRouteV1" on the plain mount.
-func OperationID(verb, kind, mount string) string {
+// "createModelRouteV1" on the plain mount. A list is named by the plural:
+// "listModelRoutes".
+func OperationID(verb string, spec *domain.KindSpec, mount string) string {
+	name := spec.Name
+	if verb == "list" {
+		name = spec.Plural
+	}
 	var b strings.Builder
 	b.WriteString(verb)
-	for _, word := range strings.Split(kind, "_") {
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '-' }) {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	if mount == "v1" {

@@ -56,10 +56,6 @@ var upgrader = websocket.Upgrader{
 func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 	base := Turn{Request: requestOf(r.Context()), AppID: r.URL.Query().Get("appId"), ChatID: r.URL.Query().Get("chatId")}
 	base.Request.IdempotencyKey = "" // one key cannot stand for many messages
-	// Counted before net/http lets go of the connection: a server that drains
-	// must not miss it.
-	s.Sockets.Add(1)
-	defer s.Sockets.Done()
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // the upgrader has answered

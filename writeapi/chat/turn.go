@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"strata/commands"
 	"strata/domain"
@@ -26,9 +25,8 @@ type Service struct {
 	Logger         *slog.Logger
 	RecordPayloads bool // keep what was said in the inference log as well
 	// Live ends when the server begins to drain: sockets finish the turn they
-	// are in and close. Sockets counts them, for net/http does not.
-	Live    context.Context
-	Sockets *sync.WaitGroup
+	// are in and close.
+	Live context.Context
 }
 
 // Turn is one message to a conversation.

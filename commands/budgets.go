@@ -63,6 +63,9 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 	if err != nil {
 		return nil, err
 	}
+	// A caller that goes away in the middle must not leave behind a reservation
+	// that nobody knows of: it would block the budget until it expires.
+	ctx = context.WithoutCancel(ctx)
 	var held []inference.Reservation
 	for _, ref := range refs {
 		if !who.in(ref) {
@@ -75,8 +78,7 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 			continue // deleted since the index was read
 		}
 		if err != nil {
-			// The caller may be gone, what it holds must not stay held.
-			return nil, errors.Join(err, b.Release(context.WithoutCancel(ctx), held))
+			return nil, errors.Join(err, b.Release(ctx, append(held, r))) // r too: an append may have failed after it was durable
 		}
 		if len(out.Facts) > 0 {
 			held = append(held, r)

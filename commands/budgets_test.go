@@ -96,3 +96,21 @@ func TestDeletedBudgetIsNoObstacle(t *testing.T) {
 		t.Errorf("held %v in a budget that is gone", held)
 	}
 }
+
+// A caller that is gone before the answer leaves nothing reserved behind.
+func TestReserveForACallerThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	p := principal("ws_1")
+	id := w.createBudget(p, budget.Create{Name: "team", ScopeType: "workspace", Limit: 100, Period: budget.Total})
+	budgets := commands.NewBudgets(w.h, fixedIndex{{ID: id, ScopeType: "workspace", ScopeID: "ws_1"}})
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	for range 50 {
+		held, err := budgets.Reserve(gone, commands.Spender{Organization: "org_1", Workspace: "ws_1"}, 1, 1)
+		ok(t, err)
+		ok(t, budgets.Release(ctx, held))
+	}
+	if s := w.figures(p, id); s.Reserved != 0 || len(s.Open) != 0 {
+		t.Errorf("reserved %d in %d holds", s.Reserved, len(s.Open))
+	}
+}

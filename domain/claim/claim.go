@@ -13,7 +13,10 @@ import (
 )
 
 // Same tells whether two names are one: letter case does not tell names apart.
-func Same(a, b string) bool { return strings.ToLower(a) == strings.ToLower(b) }
+func Same(a, b string) bool {
+	//lint:ignore SA6005 it must agree with ID, and folding equates more than lower case does
+	return strings.ToLower(a) == strings.ToLower(b)
+}
 
 // ID returns the id of the claim on a name of a kind in a workspace.
 func ID(kind, workspace, name string) string {

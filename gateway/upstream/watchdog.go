@@ -13,7 +13,6 @@ type watchdog struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	idle   time.Duration
-	waits  error // what it means when the timer fires now
 }
 
 func watch(ctx context.Context, t Timeouts) *watchdog {

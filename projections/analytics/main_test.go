@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -142,8 +141,6 @@ func checkRollup(t testing.TB, db *clickhouse.DB, table, floor string) {
 		t.Errorf("%s: %d groups are not what the rows say, %d groups of the rows are missing or wrong", table, more, less)
 	}
 }
-
-func named(name string, value any) any { return ch.Named(name, value) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

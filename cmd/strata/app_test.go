@@ -2,24 +2,19 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"strata/domain"
 	"strata/domain/catalogue"
 	"strata/internal/clickhouse"
-	"strata/internal/config"
 	"strata/internal/httpx/httpxtest"
 )
 
@@ -37,35 +32,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start opens a whole Strata over an empty directory, without the network.
-func start(t *testing.T) *httptest.Server {
-	t.Helper()
-	ctx := context.Background()
-	cfg := config.Default()
-	cfg.Data.Dir = t.TempDir()
-	cfg.Log.SegmentSize = 1 << 20
-	cfg.Server.RateLimits.Anonymous = config.Limit{}
-	a, err := open(ctx, &cfg, slog.New(slog.DiscardHandler), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := bootstrap(ctx, a.store, a.handler, testKey); err != nil {
-		t.Fatal(err)
-	}
-	router, err := a.routes("http://localhost:8000", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(router)
-	t.Cleanup(server.Close)
-	return server
-}
-
 // reply is an answer of the enveloped mount.
 type reply struct {
 	Status     int
@@ -81,7 +47,7 @@ type reply struct {
 	}
 }
 
-func call(t *testing.T, s *httptest.Server, method, path string, body any, header ...string) reply {
+func call(t *testing.T, s *installation, method, path string, body any, header ...string) reply {
 	t.Helper()
 	var text []byte
 	if body != nil {
@@ -147,7 +113,7 @@ func TestEveryKindLives(t *testing.T) {
 	}
 }
 
-func lifecycle(t *testing.T, s *httptest.Server, k domain.AnyKind, path string) {
+func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 	spec := k.Spec()
 	example := map[string]any{}
 	for name, v := range k.ExampleDoc() {

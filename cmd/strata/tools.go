@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -160,7 +161,8 @@ func printRoutes(ctx context.Context, _ []string, out io.Writer) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, r := range routes {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Method, r.Path, r.Operation, r.Permission, r.Source); err != nil {
+		file, _, _ := strings.Cut(r.Source, ":")
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Method, r.Path, r.Operation, r.Permission, file); err != nil {
 			return err
 		}
 	}

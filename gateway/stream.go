@@ -35,13 +35,7 @@ func (g *Gateway) ChatStream(ctx context.Context, call Call, req *ChatRequest, s
 		return nil, a.close(ctx, result{err: err})
 	}
 	p := &pump{g: g, a: a, c: c, req: req, sink: sink, transcript: newTranscript()}
-	streamErr := p.run(ctx, from, first)
-	// Closed before the books are: the provider should not go on producing while
-	// we wait for the log.
-	if err := from.Close(); err != nil {
-		g.Logger.DebugContext(ctx, "closing a provider's stream", "provider", c.provider, "error", err)
-	}
-	r := p.result(ctx, streamErr)
+	r := p.result(ctx, p.drain(ctx, from, first))
 	if err := a.close(ctx, r); err != nil {
 		return nil, err
 	}
@@ -74,6 +68,18 @@ type pump struct {
 	sink       func(Chunk) error
 	transcript *transcript
 	sent       bool // the client has been sent something
+}
+
+// drain passes a stream on and closes it, also when the sink panics. It is closed
+// before the books are: the provider should not go on producing while we wait
+// for the log.
+func (p *pump) drain(ctx context.Context, from upstream.Stream, first []byte) error {
+	defer func() {
+		if err := from.Close(); err != nil {
+			p.g.Logger.DebugContext(ctx, "closing a provider's stream", "provider", p.c.provider, "error", err)
+		}
+	}()
+	return p.run(ctx, from, first)
 }
 
 // run passes frames on until the stream ends, breaks or nobody listens.

@@ -181,6 +181,27 @@ func Repeat[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S],
 	return out, true, nil
 }
 
+// Events shows the events of an aggregate, oldest first, to see, until it
+// returns false. Errors: as Load.
+func Events[S any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], p domain.Principal, id string, see func(domain.Event) bool) error {
+	if _, err := Load[S, struct{}](ctx, h, agg, p, id, nil); err != nil {
+		return err
+	}
+	for r, err := range h.cfg.Store.ReadStream(ctx, agg.Stream(id), streams.ReadStream{}) {
+		if err != nil {
+			return asDomain(err)
+		}
+		e, err := h.cfg.Codec.Decode(r)
+		if err != nil {
+			return err
+		}
+		if !see(e) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // look is the command that decides nothing.
 type look[S any] struct{}
 

@@ -93,6 +93,17 @@ func command[I, S, O any](a *API, op operation[I, S, O]) {
 	})
 }
 
+// expiry reads when something ends. The zero time is in the past as any other,
+// though to the domain it means never.
+func expiry(at *time.Time) (time.Time, error) {
+	if at == nil {
+		return time.Time{}, nil
+	}
+	var f domain.Faults
+	f.Add(at.IsZero(), "expires_at", "must be in the future")
+	return *at, f.Err()
+}
+
 // settleWithin bounds how long a write waits for the read models it settles.
 const settleWithin = 2 * time.Second
 

@@ -120,8 +120,8 @@ func (a *API) createKey(ctx context.Context, op httpx.Op, b keyFields) (httpx.Re
 	p := req.Principal
 	cmd := identity.CreateAPIKey{Name: b.Name, Type: identity.KeyType(b.Type), AppID: b.AppID, WorkspaceID: cmp.Or(b.WorkspaceID, p.Workspace),
 		OwnerID: p.UserID, Scopes: b.Scopes, RateLimitTier: identity.Plan(b.RateLimitTier), Prefix: secret.Prefix, SecretHash: secret.Hash}
-	if b.ExpiresAt != nil {
-		cmd.ExpiresAt = *b.ExpiresAt
+	if cmd.ExpiresAt, err = expiry(b.ExpiresAt); err != nil {
+		return none, err
 	}
 	if len(cmd.Scopes) == 0 && reaches(p, identity.Narrow(identity.Role(p.Role), nil)) != "" {
 		cmd.Scopes = slices.Sorted(maps.Keys(p.Permissions)) // a narrowed key makes no wider one

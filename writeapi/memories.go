@@ -53,10 +53,9 @@ func (a *API) memories() {
 			b := in.Body
 			f := memory.Fields{Content: b.Content, Type: memory.Kind(b.Type), AgentID: b.AgentID, UserID: b.UserID,
 				SessionID: b.SessionID, AppID: b.AppID, Metadata: b.Metadata, Importance: b.Importance}
-			if b.ExpiresAt != nil {
-				f.ExpiresAt = *b.ExpiresAt
-			}
-			return memory.Add{Provider: in.Provider, Fields: f}, nil
+			var err error
+			f.ExpiresAt, err = expiry(b.ExpiresAt)
+			return memory.Add{Provider: in.Provider, Fields: f}, err
 		},
 		view: showMemory,
 	})

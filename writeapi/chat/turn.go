@@ -122,8 +122,7 @@ type question struct {
 	chatID, runID string
 	prompt        []conversation.Message
 	repeated      bool
-	open          bool                  // not answered yet
-	earlier       *conversation.Message // the answer, when the question is a repeat
+	ended         domain.Fact // how the turn ended, when the question is a repeat; nil while it runs
 }
 
 func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
@@ -156,14 +155,24 @@ func (s *Service) repeat(ctx context.Context, t Turn) (question, bool, error) {
 	return q, true, err
 }
 
-// earlier completes a turn that was begun by an earlier request: its answer is
-// in the state of now, not in that of then.
+// earlier completes a turn that was begun by an earlier request with what
+// became of it since.
 func (s *Service) earlier(ctx context.Context, t Turn, out commands.Outcome[question]) (question, error) {
 	q := out.View
 	q.chatID, q.repeated = out.ID, true
-	now, err := commands.Load(ctx, s.Handler, conversation.Aggregate, t.Request.Principal, q.chatID,
-		func(l *commands.Loaded[conversation.State]) question { return found(l, q.runID) })
-	q.earlier, q.open = now.earlier, now.open
+	err := commands.Events(ctx, s.Handler, conversation.Aggregate, t.Request.Principal, q.chatID, func(e domain.Event) bool {
+		switch f := e.Fact.(type) {
+		case conversation.TurnAnswered:
+			if f.RunID == q.runID {
+				q.ended = f
+			}
+		case conversation.TurnFailed:
+			if f.RunID == q.runID {
+				q.ended = f
+			}
+		}
+		return q.ended == nil
+	})
 	return q, err
 }
 
@@ -176,32 +185,25 @@ func seen(l *commands.Loaded[conversation.State]) question {
 	return question{runID: turn.RunID, prompt: l.State.Prompt(turn.RunID)}
 }
 
-// found picks what became of a run.
-func found(l *commands.Loaded[conversation.State], runID string) question {
-	var q question
-	_, q.open = l.State.Turn(runID)
-	for _, m := range l.State.Messages {
-		if m.RunID == runID && m.Role == conversation.Assistant && !m.Failed {
-			q.earlier = &m
+// again answers a repeated request as the first one was.
+func (s *Service) again(q question, sink Sink) (*view.ChatTurn, error) {
+	switch f := q.ended.(type) {
+	case conversation.TurnAnswered:
+		if sink != nil {
+			if err := errors.Join(sink.Start(q.runID, q.chatID), sink.Token(f.Content)); err != nil {
+				return nil, err
+			}
 		}
+		return turnOf(q, f.MessageID, f.Content, f.TokenUsage), nil
+	case conversation.TurnFailed:
+		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key failed (%s); use a new key to try again", f.Message)
 	}
-	return q
+	return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key is still running")
 }
 
-// again answers a repeated request with the first answer.
-func (s *Service) again(q question, sink Sink) (*view.ChatTurn, error) {
-	if q.open {
-		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key is still running")
-	}
-	if q.earlier == nil {
-		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key failed; use a new key to try again")
-	}
-	if sink != nil {
-		if err := errors.Join(sink.Start(q.runID, q.chatID), sink.Token(q.earlier.Content)); err != nil {
-			return nil, err
-		}
-	}
-	return &view.ChatTurn{RunID: q.runID, ChatID: q.chatID, MessageID: q.earlier.ID, Response: q.earlier.Content}, nil
+func turnOf(q question, messageID, text string, u conversation.TokenUsage) *view.ChatTurn {
+	return &view.ChatTurn{RunID: q.runID, ChatID: q.chatID, MessageID: messageID, Response: text,
+		TokenUsage: view.TokenUsage{Prompt: u.Prompt, Completion: u.Completion, Total: u.Total}}
 }
 
 // produced is what a model answered, whole or in part.
@@ -265,8 +267,7 @@ func (s *Service) record(ctx context.Context, t Turn, q question, a produced) (*
 	if err != nil {
 		return nil, err
 	}
-	return &view.ChatTurn{RunID: q.runID, ChatID: q.chatID, MessageID: messageID, Response: a.text,
-		TokenUsage: view.TokenUsage{Prompt: usage.Prompt, Completion: usage.Completion, Total: usage.Total}}, nil
+	return turnOf(q, messageID, a.text, usage), nil
 }
 
 // fail closes the turn with what went wrong and what had been said.

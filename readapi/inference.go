@@ -46,7 +46,7 @@ func (a *API) inferenceLogs() {
 			Permission: "inference-logs:" + verb}
 	}
 	logs := op("listInferenceLogs", "/inference-logs", "Get inference logs", "list")
-	logs.Description = "Newest first. A call shows up within about a second after it ended."
+	logs.Description = "Newest first. A call shows up within a second or two after it ended."
 	logs.Paging, logs.PageMax = httpx.Pages, analytics.MaxPageSize
 	httpx.Register(a.r, logs, func(ctx context.Context, in *logQuery) (httpx.Reply[httpx.List[analytics.Log]], error) {
 		var none httpx.Reply[httpx.List[analytics.Log]]

@@ -123,7 +123,7 @@ func Default() Config {
 		Log:  Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
 		ClickHouse: ClickHouse{
 			MemoryLimit: 1 << 30, Connections: 6,
-			FlushRows: 10_000, FlushInterval: 300 * time.Millisecond,
+			FlushRows: 10_000, FlushInterval: time.Second,
 		},
 		Gateway: Gateway{
 			RecordPayloads: true,

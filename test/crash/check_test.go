@@ -20,38 +20,46 @@ func (l *load) check(t *testing.T) {
 	fresh := l.client.Create(t, "/v1/sessions", object{})
 	newest := fresh.After()
 	l.client.Delete(t, "/v1/sessions/"+fresh.Str("uid"))
-	apps := l.apps(t, newest)
+	listed := map[string]map[string]string{}
+	for _, path := range []string{"/api/v1/apps", "/api/v1/budgets"} {
+		listed[path] = l.names(t, path, newest)
+	}
+	delete(listed["/api/v1/budgets"], "all")
 	for _, w := range l.workers {
 		l.checkSession(t, w, newest)
 		for _, x := range w.acks {
+			names := listed[x.path]
 			switch {
-			case x.path == "/api/v1/apps":
-				if apps[x.key] != x.id {
-					t.Errorf("the app %s was acknowledged as %s and is %q", x.key, x.id, apps[x.key])
+			case names != nil:
+				if names[x.key] != x.id {
+					t.Errorf("%s %s was acknowledged as %s and is %q", x.path, x.key, x.id, names[x.key])
 				}
-				delete(apps, x.key)
+				delete(names, x.key)
 			case strings.HasPrefix(x.path, "/v1/memory/"):
 				l.client.Do(t, http.StatusOK, "GET", x.path+"/"+x.id, nil, newest...).Want("content", x.key)
 			}
 		}
 		l.checkMemories(t, w)
 	}
-	for name, id := range apps {
-		t.Errorf("the app %s (%s) was never acknowledged, and every retry was", name, id)
+	for path, names := range listed {
+		for name, id := range names {
+			t.Errorf("%s %s (%s) was never acknowledged, and every retry was", path, name, id)
+		}
 	}
 }
 
-// apps are the ids of all apps by name; a name that comes twice is a fault.
-func (l *load) apps(t *testing.T, newest []string) map[string]string {
+// names are the ids of everything in a list by name; a name that comes twice is
+// a fault.
+func (l *load) names(t *testing.T, path string, newest []string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	cursor := ""
 	for {
-		a := l.client.Get(t, "/api/v1/apps"+kit.Query("limit", "100", "sortBy", "createdAt", "sortOrder", "asc", "cursor", cursor), newest...)
+		a := l.client.Get(t, path+kit.Query("limit", "100", "sortBy", "createdAt", "sortOrder", "asc", "cursor", cursor), newest...)
 		ids := a.Strings("data", "id")
 		for i, name := range a.Strings("data", "name") {
 			if out[name] != "" {
-				t.Errorf("the app %s is there twice: %s and %s", name, out[name], ids[i])
+				t.Errorf("%s %s is there twice: %s and %s", path, name, out[name], ids[i])
 			}
 			out[name] = ids[i]
 		}

@@ -102,12 +102,15 @@ func (w *worker) work(ctx context.Context, c *kit.Client) {
 		w.sent++
 		name := fmt.Sprintf("w%d-%d", w.n, w.sent)
 		var err error
-		switch w.sent % 6 {
+		switch w.sent % 7 {
 		case 0:
 			err = w.write(ctx, c, write{method: "POST", path: "/api/v1/apps", key: name, body: object{"name": name, "type": "chat"}})
 		case 1:
 			err = w.write(ctx, c, write{method: "POST", path: "/v1/memory/internal/memories", key: name, body: object{"content": name, "user_id": fmt.Sprint("user-", w.n)}})
-		case 2, 4:
+		case 2:
+			err = w.write(ctx, c, write{method: "POST", path: "/api/v1/budgets", key: name,
+				body: object{"name": name, "scopeType": "agent", "scopeId": name, "limitUsd": 1, "period": "daily"}})
+		case 3, 4:
 			err = w.write(ctx, c, write{method: "POST", path: "/v1/sessions/" + w.session + "/events", key: name,
 				body: object{"author": "user", "content": object{"name": name}, "state_delta": object{"last": name}}})
 		default:

@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -144,6 +147,54 @@ func TestReadYourWrites(t *testing.T) {
 		t.Errorf("it waited for %s, want about 2 s", took)
 	}
 	c.Do(t, http.StatusBadRequest, "GET", "/v1/sessions", nil, "Strata-Min-Position", "nonsense")
+}
+
+func TestCrossOrigin(t *testing.T) {
+	c := onShared(t)
+	preflight := func(origin string) http.Header {
+		res, err := shared.ClientFor("").Send(t.Context(), "OPTIONS", "/api/v1/apps", nil,
+			"Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type,idempotency-key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.Header
+	}
+	mine := preflight("http://localhost:3000")
+	if mine.Get("Access-Control-Allow-Origin") != "http://localhost:3000" || !strings.Contains(mine.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("a page of this machine may not call: %v", mine)
+	}
+	if foreign := preflight("https://evil.example").Get("Access-Control-Allow-Origin"); foreign != "" {
+		t.Errorf("a foreign page may call: %q", foreign)
+	}
+	h := c.Get(t, "/api/v1/apps", "Origin", "http://localhost:3000").Header
+	for _, name := range []string{"X-Request-Id", "Strata-Position", "ETag"} {
+		if !strings.Contains(strings.ToLower(h.Get("Access-Control-Expose-Headers")), strings.ToLower(name)) {
+			t.Errorf("pages cannot read %s: %q", name, h.Get("Access-Control-Expose-Headers"))
+		}
+	}
+}
+
+func TestCompression(t *testing.T) {
+	c := onShared(t)
+	for i := range 30 {
+		c.Create(t, "/api/v1/apps", object{"name": fmt.Sprint("a", i), "type": "chat", "description": strings.Repeat("long ", 50)})
+	}
+	res, err := c.Send(t.Context(), "GET", "/api/v1/apps", nil, "Accept-Encoding", "gzip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.Header.Get("Content-Encoding") != "gzip" || !strings.Contains(res.Header.Get("Vary"), "Accept-Encoding") {
+		t.Errorf("a long answer is not compressed: %v", res.Header)
+	}
+	unzipped, err := gzip.NewReader(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(unzipped); err != nil || !json.Valid(text) {
+		t.Errorf("%v: %s", err, text)
+	}
 }
 
 func TestBothCasesAreAccepted(t *testing.T) {

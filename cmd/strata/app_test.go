@@ -41,10 +41,21 @@ type reply struct {
 		HasMore    bool
 		NextCursor string
 	}
-	Error struct {
-		Code    string
-		Details []domain.FieldError
+	Error faults
+}
+
+// faults is an error of either mount; of the plain one only the fact is kept.
+type faults struct {
+	Code    string
+	Details []domain.FieldError
+}
+
+func (f *faults) UnmarshalJSON(b []byte) error {
+	type enveloped faults
+	if b[0] == '{' {
+		return json.Unmarshal(b, (*enveloped)(f))
 	}
+	return json.Unmarshal(b, &f.Code)
 }
 
 func call(t *testing.T, s *installation, method, path string, body any, header ...string) reply {

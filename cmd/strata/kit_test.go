@@ -28,9 +28,13 @@ import (
 // analytics engine.
 type installation struct {
 	*httptest.Server
-	app   *app
-	ahead atomic.Int64 // how far its clock is ahead of the machine's
+	client *http.Client
+	app    *app
+	ahead  atomic.Int64 // how far its clock is ahead of the machine's
 }
+
+// Client sends requests to the installation.
+func (i *installation) Client() *http.Client { return i.client }
 
 func (i *installation) now() time.Time { return time.Now().Add(time.Duration(i.ahead.Load())) }
 
@@ -70,6 +74,7 @@ func install(t *testing.T, dir string, prepare ...func(*app)) *installation {
 		t.Fatal(err)
 	}
 	i.Server = httptest.NewServer(i.app.requests.count(router))
+	i.client = i.Server.Client()
 	return i
 }
 

@@ -28,12 +28,12 @@ func interestOf(words string) interest {
 	return out
 }
 
-func (i *interest) wants(typ string) bool {
+func (i interest) wants(typ string) bool {
 	return !i.nothing && (len(i.only) == 0 || named(i.only, typ)) && !named(i.except, typ)
 }
 
 // without is the interest that remains when words are given up; no words are all.
-func (i *interest) without(words []string) interest {
+func (i interest) without(words []string) interest {
 	if len(words) == 0 {
 		return interest{nothing: true}
 	}

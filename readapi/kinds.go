@@ -197,7 +197,7 @@ func sliced[T any](all []T, p httpx.ListParams) (query.Result[T], error) {
 		return query.Result[T]{}, err
 	}
 	from = min(from, len(all))
-	to := min(from+p.Limit, len(all))
+	to := from + min(p.Limit, len(all)-from)
 	out := query.Result[T]{Items: all[from:to], HasMore: to < len(all)}
 	if out.HasMore {
 		out.Next = query.OffsetCursor(to)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -53,6 +54,15 @@ func parseBenchmarks(out []byte) (results []goBenchmark) {
 	return results
 }
 
+// logMeasures are the log's benchmarks in words.
+var logMeasures = map[string]string{
+	"ReadAll/all":      "read the whole log",
+	"ReadAll/category": "read the whole log, one category",
+	"ReadAll/nothing":  "read the whole log, nothing matches",
+	"ReadStream":       "read one stream",
+	"Open":             "open a log",
+}
+
 func benchLog(ctx context.Context, s settings, t *table) error {
 	const pkg, part = "./streams/embedded", "event log"
 	results, err := goBench(ctx, s.benchtime, pkg, "^BenchmarkAppend$")
@@ -67,10 +77,11 @@ func benchLog(ctx context.Context, s settings, t *table) error {
 		return err
 	}
 	for _, b := range results {
+		name := cmp.Or(logMeasures[b.name], b.name)
 		if rate, ok := b.values["events/s"]; ok {
-			t.add(part, b.name, count(rate)+" events/s", "")
+			t.add(part, name, count(rate)+" events/s", "")
 		} else {
-			t.add(part, b.name, fmt.Sprintf("%.3g ms", b.values["ns/op"]/1e6), "")
+			t.add(part, name, fmt.Sprintf("%.3g ms", b.values["ns/op"]/1e6), "")
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,7 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, s settings) error {
+	busy := others()
 	var t table
 	for _, section := range sections() {
 		if s.only != "" && s.only != section.name {
@@ -76,9 +78,20 @@ func run(ctx context.Context, s settings) error {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}
-	fmt.Printf("%s, %d CPUs, %s/%s, %s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, time.Now().UTC().Format("2006-01-02 15:04 MST"))
+	fmt.Printf("%s, %d CPUs, %s/%s, %s%s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, time.Now().UTC().Format("2006-01-02 15:04 MST"), busy)
 	if s.markdown {
 		return t.markdown(os.Stdout)
 	}
 	return t.print(os.Stdout)
+}
+
+// others tells how much else the machine had to do before the run began, so
+// that figures of a busy machine are not taken for Strata's.
+func others() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	load, _, _ := strings.Cut(string(text), " ")
+	return ", load before the run " + load
 }

@@ -188,7 +188,7 @@ func TestSlowClientResumes(t *testing.T) {
 	}
 	slow := &socket{conn, t}
 	defer slow.Close()
-	const events = 60
+	const events = 40
 	large := strings.Repeat("x", 200<<10)
 	for n := range events {
 		i.addEvent(t, uid, fmt.Sprint(n, " ", large), testKey)

@@ -389,12 +389,14 @@ func TestTools(t *testing.T) {
 	if err != nil || !strings.Contains(said, " 0 faults") {
 		t.Errorf("verify: %s %v", said, err)
 	}
+	rebuilds := [][]string{{"rebuild", "resources"}}
 	for _, m := range allModels() {
-		for _, args := range [][]string{{"rebuild", m.Name(), "--compare"}, {"rebuild", m.Name()}, {"rebuild", m.Name(), "--compare"}} {
-			said, err := strata(t, append(args, at...)...)
-			if err != nil || !strings.Contains(said, m.Name()) {
-				t.Errorf("%v: %s %v", args, said, err)
-			}
+		rebuilds = append(rebuilds, []string{"rebuild", m.Name(), "--compare"})
+	}
+	for _, args := range rebuilds {
+		said, err := strata(t, append(args, at...)...)
+		if err != nil || !strings.Contains(said, args[1]) {
+			t.Errorf("%v: %s %v", args, said, err)
 		}
 	}
 	if said, err := strata(t, "routes"); err != nil || !strings.Contains(said, "createSession ") {

@@ -60,7 +60,13 @@ func (s *Service) complete(w http.ResponseWriter, req *http.Request, in *complet
 	sink := newEvents(w)
 	ctx, cancel := context.WithCancel(req.Context())
 	defer cancel()
-	stop := sink.keepAlive(ctx, cancel)
+	stop := repeatedly(ctx, keepAlive, func() error {
+		err := sink.comment()
+		if err != nil {
+			cancel() // the client is gone
+		}
+		return err
+	})
 	turn, err := s.Run(ctx, t, sink)
 	stop()
 	if err != nil {
@@ -72,22 +78,21 @@ func (s *Service) complete(w http.ResponseWriter, req *http.Request, in *complet
 	return nil, sink.write(endFrame(turn))
 }
 
-// keepAlive comments on the stream while nothing else happens. The function it
-// returns ends that and waits for it.
-func (e *events) keepAlive(ctx context.Context, gone context.CancelFunc) (stop func()) {
+// repeatedly does something in a goroutine until it fails, ctx ends or stop is
+// called, which waits for it.
+func repeatedly(ctx context.Context, every time.Duration, do func() error) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(keepAlive)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if e.comment() != nil {
-					gone()
+				if do() != nil {
 					return
 				}
 			}

@@ -97,8 +97,10 @@ func (c *socket) read(ctx context.Context) {
 	c.conn.SetReadLimit(maxSocketMessage)
 	extend := func(string) error { return c.patience(pongWait) }
 	c.conn.SetPongHandler(extend)
-	stop := c.pings(ctx)
-	defer stop()
+	// Pings keep the connection alive and find out when the peer is gone.
+	defer repeatedly(ctx, keepAlive, func() error {
+		return c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
+	})()
 	for {
 		if extend("") != nil {
 			return
@@ -194,26 +196,4 @@ func (c *socket) start(ctx context.Context, in incoming) {
 			c.conn.Close() // the reader notices
 		}
 	}()
-}
-
-// pings keep the connection alive and find out when the peer is gone.
-func (c *socket) pings(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(keepAlive)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait)) != nil {
-					return
-				}
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
 }

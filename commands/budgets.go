@@ -42,9 +42,9 @@ func (s Spender) in(b budget.Ref) bool {
 	return false
 }
 
-// reservationTTL is longer than any call can take, so that a living call never
+// ReservationTTL is longer than any call can take, so that a living call never
 // loses its reservation.
-const reservationTTL = 30 * time.Minute
+const ReservationTTL = 30 * time.Minute
 
 // Budgets reserves, settles and releases what model calls spend.
 type Budgets struct {
@@ -72,7 +72,7 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 			continue
 		}
 		r := inference.Reservation{BudgetID: ref.ID, ID: domain.NewID("res")}
-		cmd := budget.Reserve{ID: r.ID, Amount: cost, Tokens: tokens, TTL: reservationTTL}
+		cmd := budget.Reserve{ID: r.ID, Amount: cost, Tokens: tokens, TTL: ReservationTTL}
 		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(ref.ID), cmd, nil)
 		if domain.CodeOf(err) == domain.CodeNotFound && err != nil {
 			continue // deleted since the index was read
@@ -102,9 +102,9 @@ func (b *Budgets) Release(ctx context.Context, held []inference.Reservation) err
 	})
 }
 
-// Sweep releases a budget's expired reservations.
-func (b *Budgets) Sweep(ctx context.Context, id string) error {
-	_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(id), budget.Sweep{}, nil)
+// Sweep releases a budget's reservations that expire by a time; zero is now.
+func (b *Budgets) Sweep(ctx context.Context, id string, until time.Time) error {
+	_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(id), budget.Sweep{Until: until}, nil)
 	return err
 }
 

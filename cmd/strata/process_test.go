@@ -165,11 +165,11 @@ func TestBudgetsHeal(t *testing.T) {
 		t.Errorf("the ledger: %+v", s)
 	}
 	i.caughtUp(t)
-	if err := i.app.releaseExpired(t.Context()); err != nil || i.ledger(t, id).Reserved != 300_000 {
+	if err := i.app.releaseExpired(t.Context(), i.now()); err != nil || i.ledger(t, id).Reserved != 300_000 {
 		t.Errorf("released before its time: %+v, %v", i.ledger(t, id), err)
 	}
 	i.pass(time.Hour)
-	if err := i.app.releaseExpired(t.Context()); err != nil || i.ledger(t, id).Reserved != 0 {
+	if err := i.app.releaseExpired(t.Context(), i.now()); err != nil || i.ledger(t, id).Reserved != 0 {
 		t.Errorf("not released after its time: %+v, %v", i.ledger(t, id), err)
 	}
 	// The call did happen after all: it is paid for, late and once.
@@ -180,6 +180,23 @@ func TestBudgetsHeal(t *testing.T) {
 	}
 	if s := i.ledger(t, id); s.Spent != 124_456 {
 		t.Errorf("settled late: %+v", s)
+	}
+}
+
+// What a process had reserved when it died does not stay held until it expires.
+func TestReservationsOfADeadProcessAreReleased(t *testing.T) {
+	dir := t.TempDir()
+	i := install(t, dir)
+	id := call(t, i, "POST", "/api/v1/budgets", object{"name": "b", "scopeType": "workspace", "limitUsd": 1, "period": "total"}).must(t, http.StatusCreated).field(t, "id")
+	who := commands.Spender{Organization: firstOrganization, Workspace: firstWorkspace}
+	if _, err := i.app.budgets.Reserve(t.Context(), who, 900_000, 100); err != nil {
+		t.Fatal(err)
+	}
+	i.close(t)()
+	i = install(t, dir)
+	eventually(t, "the reservation is released", func() bool { return i.ledger(t, id).Reserved == 0 })
+	if _, err := i.app.budgets.Reserve(t.Context(), who, 900_000, 100); err != nil {
+		t.Error(err)
 	}
 }
 

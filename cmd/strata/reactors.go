@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"strata/commands"
@@ -104,29 +105,59 @@ const (
 	// open for longer has lost its process.
 	turnPatience = 35 * time.Minute
 	turnsAtOnce  = 1000
+	healedEvery  = 50 * time.Millisecond
 )
 
-// housekeeping releases expired reservations and closes turns whose process
-// died. At the start, every open turn is such a turn: this process has none.
+// housekeeping releases reservations and closes turns whose process died. At
+// the start, all of them have: this process, which alone has the log, has made
+// none yet. Later, time tells.
 func (a *app) housekeeping(ctx context.Context) error {
 	if err := a.models.runner.WaitLive(ctx); err != nil {
 		return err
 	}
-	before := a.started
+	if err := a.healed(ctx); err != nil {
+		return err
+	}
+	before, until := a.started, a.started.Add(commands.ReservationTTL)
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
 	for {
 		if err := a.closeTurns(ctx, before); err != nil {
 			a.log.WarnContext(ctx, "open turns could not be closed; trying again", "error", err)
 		}
-		if err := a.releaseExpired(ctx); err != nil {
+		if err := a.releaseExpired(ctx, until); err != nil {
 			a.log.WarnContext(ctx, "expired reservations could not be released; trying again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			before = a.now().Add(-turnPatience)
+			before, until = a.now().Add(-turnPatience), a.now()
+		}
+	}
+}
+
+// healed waits until what was recorded before this start is settled: only then
+// is it certain that a reservation belongs to a call that never was.
+func (a *app) healed(ctx context.Context) error {
+	head, err := a.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(healedEvery)
+	defer tick.Stop()
+	for {
+		all, err := a.reactors.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(s logbus.Status) bool { return s.Name == budgetHealer{}.Name() && s.Position < head }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
 		}
 	}
 }
@@ -147,13 +178,14 @@ func (a *app) closeTurns(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-func (a *app) releaseExpired(ctx context.Context) error {
-	ids, err := a.models.budgets.Expiring(ctx)
+// releaseExpired releases the reservations that expire by a time.
+func (a *app) releaseExpired(ctx context.Context, until time.Time) error {
+	ids, err := a.models.budgets.Expiring(ctx, until)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if err := a.budgets.Sweep(ctx, id); err != nil && domain.CodeOf(err) != domain.CodeNotFound {
+		if err := a.budgets.Sweep(ctx, id, until); err != nil && domain.CodeOf(err) != domain.CodeNotFound {
 			return err
 		}
 	}

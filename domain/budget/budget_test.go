@@ -109,6 +109,8 @@ func TestReleaseAndSweep(t *testing.T) {
 	given(t).When(budget.Release{ID: "res_1"}).ThenNothing()
 	past := budget.Reserved{ID: "res_2", Amount: 1, ExpiresAt: domaintest.Now}
 	given(t, held("res_1", 1, 1), past).When(budget.Sweep{}).Then(budget.Released{ID: "res_2", Expired: true})
+	given(t, held("res_1", 1, 1)).When(budget.Sweep{Until: soon.Add(-1)}).ThenNothing()
+	given(t, held("res_1", 1, 1)).When(budget.Sweep{Until: soon}).Then(budget.Released{ID: "res_1", Expired: true})
 }
 
 func TestClear(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"strata/domain"
 )
@@ -39,14 +40,19 @@ func (c Release) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
 	return []domain.Fact{Released{ID: c.ID}}, nil
 }
 
-// Sweep releases the reservations that have expired.
-type Sweep struct{}
+// Sweep releases the reservations that expire by a time: those that have
+// expired when Until is zero. A later one is for reservations whose process is
+// known to be dead.
+type Sweep struct{ Until time.Time }
 
 // Decide implements domain.Decider.
-func (Sweep) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
+func (c Sweep) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
+	if c.Until.IsZero() {
+		c.Until = env.Now
+	}
 	var facts []domain.Fact
 	for _, id := range slices.Sorted(maps.Keys(s.Open)) {
-		if !env.Now.Before(s.Open[id].ExpiresAt) {
+		if !c.Until.Before(s.Open[id].ExpiresAt) {
 			facts = append(facts, Released{ID: id, Expired: true})
 		}
 	}

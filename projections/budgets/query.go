@@ -152,11 +152,11 @@ func (q *Queries) readRefs(ctx context.Context, organization, workspace string) 
 	return refs, rows.Err()
 }
 
-// Expiring lists budgets with open reservations that have expired.
-func (q *Queries) Expiring(ctx context.Context) ([]string, error) {
+// Expiring lists budgets with open reservations that expire by a time.
+func (q *Queries) Expiring(ctx context.Context, until time.Time) ([]string, error) {
 	rows, err := q.db.Query(ctx, `SELECT b.id FROM budgets b WHERE EXISTS (
   SELECT 1 FROM json_each(b.state, '$.open') o WHERE julianday(json_extract(o.value, '$.expires_at')) <= julianday(?))`,
-		domain.FormatTime(q.now()))
+		domain.FormatTime(until))
 	if err != nil {
 		return nil, fmt.Errorf("expiring reservations: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"strata/web"
 )
 
 var pathParameter = regexp.MustCompile(`\{[^}]+\}`)
@@ -47,6 +49,9 @@ func TestHostileInput(t *testing.T) {
 	for _, r := range routes {
 		if r.Operation == "followEvents" || r.Operation == "chatStream" || r.Operation == "streamEvents" {
 			continue // need a client of their own kind
+		}
+		if r.Operation == "apiDocs" && !web.Built() {
+			continue // a page that says it was not built
 		}
 		t.Run(r.Operation, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,11 @@ type BudgetIndex interface {
 // Spender is what a call spends on behalf of: each field is matched against
 // the budgets' scopes.
 type Spender struct {
-	Organization, Workspace, Agent, App, User, APIKey, Model string
+	Organization, Workspace, Agent, App, APIKey, Model string
+	// User is who calls, EndUser for whom: a budget of either is spent from.
+	// The end user is what the caller says it is, so it limits honest programs;
+	// whom the credential belongs to cannot be talked away.
+	User, EndUser string
 }
 
 func (s Spender) in(b budget.Ref) bool {
@@ -33,7 +37,7 @@ func (s Spender) in(b budget.Ref) bool {
 	case "app":
 		return b.ScopeID == s.App
 	case "user":
-		return b.ScopeID == s.User
+		return b.ScopeID == s.User || b.ScopeID == s.EndUser
 	case "api_key":
 		return b.ScopeID == s.APIKey
 	case "model":

@@ -97,6 +97,22 @@ func TestDeletedBudgetIsNoObstacle(t *testing.T) {
 	}
 }
 
+// A user's budget is spent from by what the user calls and by what is called
+// for the user.
+func TestUserBudgets(t *testing.T) {
+	w := newWorld(t)
+	id := w.createBudget(principal("ws_1"), budget.Create{Name: "ann", ScopeType: "user", ScopeID: "ann", Limit: 100, Period: budget.Total})
+	budgets := commands.NewBudgets(w.h, fixedIndex{{ID: id, ScopeType: "user", ScopeID: "ann"}})
+	for who, want := range map[commands.Spender]int{
+		{User: "ann"}: 1, {User: "robot", EndUser: "ann"}: 1, {User: "ann", EndUser: "bob"}: 1, {User: "robot", EndUser: "bob"}: 0,
+	} {
+		who.Organization, who.Workspace = "org_1", "ws_1"
+		if held, err := budgets.Reserve(ctx, who, 1, 1); err != nil || len(held) != want {
+			t.Errorf("%+v held %v: %v", who, held, err)
+		}
+	}
+}
+
 // A caller that is gone before the answer leaves nothing reserved behind.
 func TestReserveForACallerThatIsGone(t *testing.T) {
 	w := newWorld(t)

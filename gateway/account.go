@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,9 +39,10 @@ func (g *Gateway) begin(ctx context.Context, call Call, kind, model, user string
 		Conversation: call.Conversation, Type: kind, RequestedModel: model, Tags: call.Tags,
 		Metadata: merge(call.Metadata, metadata), CorrelationID: call.CorrelationID, RequestID: call.RequestID,
 	}}
-	if a.rec.User == "" {
-		a.rec.User = call.User
+	if user != "" {
+		a.call.EndUser = user
 	}
+	a.rec.User = cmp.Or(a.call.EndUser, call.User)
 	g.Metrics.InFlight(1)
 	ctx, a.span = g.Tracer.Start(ctx, "gateway."+kind, trace.WithSpanKind(trace.SpanKindClient))
 	return ctx, a

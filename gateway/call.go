@@ -11,6 +11,7 @@ type Call struct {
 	Organization  string
 	Workspace     string
 	User          string // the caller
+	EndUser       string // whom the caller asks for; the request's own "user" when it names one
 	APIKey        string // id of the key it came with
 	App           string
 	Agent         string

@@ -117,7 +117,7 @@ type ledger struct{ *commands.Budgets }
 // Reserve implements gateway.Budgets.
 func (l ledger) Reserve(ctx context.Context, c gateway.Call, model string, most domain.Money, tokens int64) ([]inference.Reservation, error) {
 	return l.Budgets.Reserve(ctx, commands.Spender{Organization: c.Organization, Workspace: c.Workspace, Agent: c.Agent,
-		App: c.App, User: c.User, APIKey: c.APIKey, Model: model}, most, tokens)
+		App: c.App, User: c.User, EndUser: c.EndUser, APIKey: c.APIKey, Model: model}, most, tokens)
 }
 
 // recorder writes calls to the log, both facts in one append.

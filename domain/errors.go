@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Code classifies an error for a caller. Each wire format maps it once
-// (internal/httpx), so nothing else needs to know about HTTP.
+// Code classifies an error for a caller; see [Code.HTTPStatus].
 type Code string
 
 // The codes of the API conventions (FastGPT's table, plus CONFLICT and the

@@ -152,7 +152,7 @@ func (a *account) fill(ctx context.Context, r result) {
 	code := domain.CodeOf(r.err)
 	a.rec.Status, a.rec.ErrorCode, a.rec.Error = inference.Failed, string(code), shown(r.err)
 	if !r.started {
-		a.rec.HTTPStatus = HTTPStatus(code)
+		a.rec.HTTPStatus = code.HTTPStatus()
 	}
 }
 

@@ -26,35 +26,6 @@ const reasonModelNotFound = "model_not_found"
 // StatusClientGone is recorded for calls whose client left before any answer.
 const StatusClientGone = 499
 
-// HTTPStatus is the status an error of a code is answered with.
-func HTTPStatus(code domain.Code) int {
-	switch code {
-	case domain.CodeInvalidRequest, domain.CodeValidation:
-		return http.StatusBadRequest
-	case domain.CodeUnauthorized:
-		return http.StatusUnauthorized
-	case domain.CodeForbidden:
-		return http.StatusForbidden
-	case domain.CodeNotFound:
-		return http.StatusNotFound
-	case domain.CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case domain.CodeConflict:
-		return http.StatusConflict
-	case domain.CodePayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case domain.CodeUnsupportedMedia:
-		return http.StatusUnsupportedMediaType
-	case domain.CodeRateLimited, domain.CodeQuotaExceeded:
-		return http.StatusTooManyRequests
-	case domain.CodeAIService, domain.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	case domain.CodeTimeout:
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusInternalServerError
-}
-
 func modelNotFound(model string) *domain.Error {
 	return domain.Errorf(domain.CodeNotFound, "the model %q does not exist or you do not have access to it", model).
 		With(ParamField, "model").With(ParamReason, reasonModelNotFound)

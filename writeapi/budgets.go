@@ -14,7 +14,7 @@ import (
 type budgetFields struct {
 	Name        string   `json:"name" required:"true" minLength:"1" maxLength:"200" example:"Team budget"`
 	ScopeType   string   `json:"scope_type" required:"true" access:"c" enum:"organization,workspace,agent,app,user,api_key,model" doc:"What it limits." example:"workspace"`
-	ScopeID     string   `json:"scope_id" access:"c" maxLength:"300" doc:"Which agent, app, user, key or model; your own organization or workspace when absent. A user's budget counts the calls of that user and those whose `user` names it."`
+	ScopeID     string   `json:"scope_id" access:"c" maxLength:"300" doc:"Which agent, app, user, key or model; your own organization or workspace when absent. A user's budget counts the calls of that user and those made for the user."`
 	LimitUSD    *float64 `json:"limit_usd" required:"true" minimum:"0" doc:"What may be spent in a period, in US dollars, to the micro-dollar." example:"100"`
 	LimitTokens *int64   `json:"limit_tokens" minimum:"0" doc:"How many tokens may be used in a period; 0 = any."`
 	Period      string   `json:"period" required:"true" enum:"daily,weekly,monthly,total" example:"monthly"`

@@ -63,7 +63,7 @@ func Describe(err error) (status int, body []byte) {
 	if err != nil { // texts always marshal
 		body = []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal_error"}}`)
 	}
-	return gateway.HTTPStatus(e.Code), body
+	return e.Code.HTTPStatus(), body
 }
 
 // message is one sentence that names every fault: OpenAI's shape has room for one

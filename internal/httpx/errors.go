@@ -16,35 +16,6 @@ import (
 // statusClientGone is logged for a request whose client left before the answer.
 const statusClientGone = 499
 
-// StatusOf is the one mapping from error codes to HTTP statuses.
-func StatusOf(code domain.Code) int {
-	switch code {
-	case domain.CodeInvalidRequest, domain.CodeValidation:
-		return http.StatusBadRequest
-	case domain.CodeUnauthorized:
-		return http.StatusUnauthorized
-	case domain.CodeForbidden:
-		return http.StatusForbidden
-	case domain.CodeNotFound:
-		return http.StatusNotFound
-	case domain.CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case domain.CodeConflict:
-		return http.StatusConflict
-	case domain.CodePayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case domain.CodeUnsupportedMedia:
-		return http.StatusUnsupportedMediaType
-	case domain.CodeRateLimited, domain.CodeQuotaExceeded:
-		return http.StatusTooManyRequests
-	case domain.CodeAIService, domain.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	case domain.CodeTimeout:
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusInternalServerError
-}
-
 // publicError turns any error into the one that callers may see.
 func publicError(err error) *domain.Error {
 	if e, ok := errors.AsType[*domain.Error](err); ok {
@@ -79,7 +50,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	defer putBuffer(buf)
 	buf.error(V1, e, "", time.Time{})
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(StatusOf(e.Code))
+	w.WriteHeader(e.Code.HTTPStatus())
 	_, _ = w.Write(buf.b) // the client is gone: nobody is left to tell
 }
 
@@ -115,7 +86,7 @@ func (x *exchange) fail(err error) {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	buf.error(x.Mount, e, x.ID, x.table.opts.Now())
-	x.send(StatusOf(e.Code), buf.b)
+	x.send(e.Code.HTTPStatus(), buf.b)
 }
 
 // retryAfter reads the parameter in whole seconds, rounded up.
@@ -234,7 +205,7 @@ func newOpenAIError(e *domain.Error) openAIError {
 	case domain.CodeQuotaExceeded:
 		kind, code = "insufficient_quota", "insufficient_quota"
 	default:
-		if StatusOf(e.Code) >= http.StatusInternalServerError {
+		if e.Code.HTTPStatus() >= http.StatusInternalServerError {
 			kind = "server_error"
 		}
 	}

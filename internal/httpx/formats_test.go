@@ -47,8 +47,8 @@ func TestErrorFormats(t *testing.T) {
 			buf := getBuffer()
 			buf.error(m, e, "", testTime)
 			got := string(buf.b)
-			if got != want || StatusOf(e.Code) != test.status {
-				t.Errorf("%v: got  %d %s\nwant %d %s", test.err, StatusOf(e.Code), got, test.status, want)
+			if got != want || e.Code.HTTPStatus() != test.status {
+				t.Errorf("%v: got  %d %s\nwant %d %s", test.err, e.Code.HTTPStatus(), got, test.status, want)
 			}
 			putBuffer(buf)
 		}

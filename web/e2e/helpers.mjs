@@ -28,13 +28,21 @@ export function launch() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: flags })
 }
 
+/** Position of the latest write, so that reads wait until they include it. */
+let written
+
 /** Calls the API from outside the browser; the answer's data, or the plain object. */
 export async function api(method, path, body) {
   const response = await fetch(base + path, {
     method,
-    headers: { Authorization: `Bearer ${key}`, ...(body && { 'Content-Type': 'application/json' }) },
+    headers: {
+      Authorization: `Bearer ${key}`,
+      ...(written && { 'Strata-Min-Position': written }),
+      ...(body && { 'Content-Type': 'application/json' }),
+    },
     ...(body && { body: JSON.stringify(body) }),
   })
+  written = response.headers.get('Strata-Position') ?? written
   const answer = await response.json()
   assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(answer)}`)
   return answer.success === true ? answer.data : answer

@@ -43,6 +43,9 @@ func run(m *testing.M) int {
 	if err == nil {
 		err = shared.Start()
 	}
+	if err == nil {
+		err = shared.WaitClickHouse(clickHouseDeadline)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -167,8 +167,23 @@ func (s *Server) WaitReady(within time.Duration) error {
 // WaitClickHouse waits until the analytics engine answers.
 func (s *Server) WaitClickHouse(within time.Duration) error {
 	return s.waitFor(within, "have its ClickHouse ready", func(_ int, r Readiness) bool {
-		return r.Components.ClickHouse.State == "ready"
+		return r.Components.ClickHouse.State == "ready" && s.answersAnalytics()
 	})
+}
+
+// answersAnalytics tells whether the tables are there: the engine serves a
+// moment before they have been made.
+func (s *Server) answersAnalytics() bool {
+	req, err := http.NewRequest(http.MethodGet, s.URL+"/v1/inference-logs/summary", nil)
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", "Bearer "+AdminKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
 // WaitSettled waits until every read model has reached the end of the log.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 
 	"strata/commands"
 	"strata/domain"
@@ -22,7 +21,6 @@ type Service struct {
 	Handler        *commands.Handler
 	Resources      *commands.Resources
 	Gateway        *gateway.Gateway
-	Logger         *slog.Logger
 	RecordPayloads bool // keep what was said in the inference log as well
 	// Live ends when the server begins to drain: sockets finish the turn they
 	// are in and close.

@@ -103,7 +103,7 @@ func (d *document) parameters(o *operation, names []string) []*huma.Param {
 	}
 	if o.Reads != "" {
 		zero := 0.0
-		header(HeaderMinPosition, "Wait until the answer includes the write that gave this Strata-Position.",
+		header(HeaderMinPosition, "Wait until the answer includes the write that gave this Strata-Position. Without it a read waits for the last write of the same key; 0 does not wait.",
 			&huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &zero})
 	}
 	return out

@@ -33,7 +33,8 @@ type exchange struct {
 	op        *operation
 	params    []string // values of the path's parameters
 	query     url.Values
-	limitUsed int // page size of a list
+	limitUsed int  // page size of a list
+	asked     bool // the client named a MinPosition
 	span      trace.Span
 	start     time.Time
 
@@ -177,7 +178,7 @@ func (x *exchange) authenticate() error {
 		return err
 	}
 	p := &x.Principal
-	if err := x.limit(cmp.Or(p.KeyID, p.Actor), p.Workspace, p.Tier); err != nil {
+	if err := x.limit(x.caller(), p.Workspace, p.Tier); err != nil {
 		return err
 	}
 	if x.op.Permission != "" && !p.Can(x.op.Permission) {
@@ -210,16 +211,34 @@ func (x *exchange) limit(key, workspace, tier string) error {
 	return nil
 }
 
+// caller is whose requests count together: a key's, else an actor's.
+func (x *exchange) caller() string { return cmp.Or(x.Principal.KeyID, x.Principal.Actor) }
+
+// note remembers a write of the caller, for their next reads.
+func (x *exchange) note(p domain.Position) {
+	if caller := x.caller(); caller != "" && x.op.Reads == "" {
+		x.table.recent.wrote(caller, p)
+	}
+}
+
 // await holds a read back until the projection has reached the position that
-// the client asked for; when it does not in time, the answer tells the lag.
+// the client asked for, or else the caller's last write through this process;
+// when it does not in time, the answer tells the lag.
 func (x *exchange) await() error {
 	o := x.table.opts
-	if x.op.Reads == "" || x.MinPosition == 0 || o.Waiter == nil {
+	if x.op.Reads == "" || o.Waiter == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(x.ctx, o.WaitFor)
+	position, patience := x.MinPosition, o.WaitFor
+	if !x.asked {
+		position, patience = x.table.recent.last(x.caller()), min(stickyWait, o.WaitFor)
+	}
+	if position == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, patience)
 	defer cancel()
-	lag, err := o.Waiter.Wait(ctx, x.op.Reads, x.MinPosition)
+	lag, err := o.Waiter.Wait(ctx, x.op.Reads, position)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -66,6 +66,14 @@ func From(ctx context.Context) *Request {
 	return &Request{}
 }
 
+// Wrote tells of a write by a raw or streaming handler, whose answer has no
+// place for a position: the caller's next reads include it.
+func Wrote(ctx context.Context, p domain.Position) {
+	if x := exchangeOf(ctx); x != nil && x.table != nil && p > 0 {
+		x.note(p)
+	}
+}
+
 // WithRequest returns a context that [From] answers with req; for tests and for
 // work that goes on after its request.
 func WithRequest(ctx context.Context, req Request) context.Context {
@@ -111,7 +119,7 @@ func (x *exchange) readHeaders(faults *[]domain.FieldError) {
 		if err != nil {
 			*faults = append(*faults, fieldFault(name, "must be a position, as the Strata-Position header gives it"))
 		}
-		x.MinPosition = domain.Position(position)
+		x.MinPosition, x.asked = domain.Position(position), true
 	}
 }
 

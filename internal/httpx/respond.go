@@ -61,6 +61,7 @@ func respond[O any](x *exchange, reply *Reply[O]) error {
 	}
 	if reply.Position > 0 {
 		h[HeaderPosition] = []string{strconv.FormatUint(uint64(reply.Position), 10)}
+		x.note(reply.Position)
 	}
 	status := x.op.Status
 	if reply.Status != 0 {

@@ -23,6 +23,7 @@ type table struct {
 	meters *meters
 	cors   *cors
 	tracer *tracing
+	recent *recent
 }
 
 type mountTable struct {
@@ -50,7 +51,7 @@ func (*pathGroup) ServeHTTP(http.ResponseWriter, *http.Request) {}
 // Freeze closes the registration and builds the table.
 func (r *Router) Freeze() {
 	r.freeze.Do(func() {
-		t := &table{opts: &r.opts, extra: r.extra, cors: newCORS(r.opts.Origins), tracer: newTracing(r.opts.Tracing)}
+		t := &table{opts: &r.opts, extra: r.extra, cors: newCORS(r.opts.Origins), tracer: newTracing(r.opts.Tracing), recent: newRecent()}
 		slices.SortFunc(t.extra, func(a, b extraHandler) int { return cmp.Compare(len(b.prefix), len(a.prefix)) })
 		t.meters = newMeters(r.opts.Metrics)
 		byMount := map[string][]*pathGroup{}

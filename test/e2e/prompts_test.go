@@ -19,10 +19,10 @@ func TestPrompts(t *testing.T) {
 
 	v2 := c.Put(t, path, object{"template": "Good day {{name}}!"}).Want("data.version", 2, "data.name", "Greeting")
 	c.Put(t, path, object{"status": "active"}).Want("data.version", 2, "data.status", "active")
-	c.Create(t, path+"/versions", object{"template": "Hi {{name}} {{who}}", "changelog": "shorter"}).
+	v3 := c.Create(t, path+"/versions", object{"template": "Hi {{name}} {{who}}", "changelog": "shorter"}).
 		Want("data.version", 3, "data.changelog", "shorter", "data.template", "Hi {{name}} {{who}}")
 	c.Get(t, path, v2.After()...)
-	got := c.Get(t, path+"/versions")
+	got := c.Get(t, path+"/versions", v3.After()...)
 	if n := len(got.List("data")); n != 3 {
 		t.Errorf("%d versions: %s", n, got.Short())
 	}

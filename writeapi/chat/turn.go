@@ -10,6 +10,7 @@ import (
 	"strata/domain/catalogue"
 	"strata/domain/conversation"
 	"strata/gateway"
+	"strata/internal/httpx"
 	"strata/internal/view"
 )
 
@@ -289,6 +290,7 @@ func (s *Service) close(ctx context.Context, t Turn, q question, cmd domain.Deci
 		}
 		return ""
 	})
+	httpx.Wrote(ctx, out.Position)
 	return out.View, err
 }
 

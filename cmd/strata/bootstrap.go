@@ -15,8 +15,8 @@ import (
 // Ids of what a new installation begins with. They are fixed, so that a
 // bootstrap that a crash cut short is simply run again.
 const (
-	firstOrganization = "org_default"
-	firstWorkspace    = "ws_default"
+	firstOrganization = identity.HomeOrganization
+	firstWorkspace    = identity.HomeWorkspace
 	firstUser         = "user_admin"
 )
 

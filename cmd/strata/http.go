@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"strata/domain/catalogue"
+	"strata/domain/identity"
 	"strata/internal/clickhouse"
 	"strata/internal/config"
 	"strata/internal/httpx"
@@ -56,7 +57,7 @@ func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
 func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
 	s := a.cfg.Server
 	r := httpx.New(httpx.Options{
-		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
+		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
 		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
 		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
 	})

@@ -16,6 +16,21 @@ type Credential struct {
 	OrganizationStatus Status
 }
 
+// The organization and workspace that a new installation begins with. Who
+// administers them runs the installation.
+const (
+	HomeOrganization = "org_default"
+	HomeWorkspace    = "ws_default"
+)
+
+// RunsInstallation tells whether a principal may look after the installation as
+// a whole, all tenants' data included: an owner or admin of the home
+// organization, with a credential of its home workspace.
+func RunsInstallation(p *domain.Principal) bool {
+	return p.Organization == HomeOrganization && p.Workspace == HomeWorkspace &&
+		(p.Role == string(Owner) || p.Role == string(Admin))
+}
+
 // Check refuses a credential that does not work at a time, with UNAUTHORIZED.
 // Whoever gets here has shown the secret, so the reason may be told.
 func (c *Credential) Check(now time.Time) error {

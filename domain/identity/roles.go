@@ -35,6 +35,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "memories", verbs: crud()},
 	{resource: "models", verbs: []string{"list", "get", "invoke"}},
 	{resource: "organizations", verbs: crud(), administrative: true},
+	{resource: "projections", verbs: []string{"list", "get", "rebuild", "inspect", "retry", "discard"}, hidden: true},
 	{resource: "sessions", verbs: crud()},
 	{resource: "users", verbs: crud("invite"), administrative: true},
 	{resource: "workspaces", verbs: crud(), administrative: true},
@@ -48,6 +49,9 @@ type permitted struct {
 	// and do what own names.
 	administrative bool
 	own            []string
+	// hidden resources are about the whole installation, every tenant's data
+	// included: members and viewers do not even look.
+	hidden bool
 }
 
 // permitKinds adds the plain kinds of the catalogue and puts all in order.
@@ -85,6 +89,9 @@ func Permissions() []string {
 func (r Role) Permissions() map[string]bool {
 	out := map[string]bool{}
 	for _, res := range permissionTable {
+		if res.hidden {
+			continue
+		}
 		for _, verb := range res.verbs {
 			if r == Viewer && looks(verb) ||
 				r == Member && (!res.administrative || looks(verb) || slices.Contains(res.own, verb)) {

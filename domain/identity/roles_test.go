@@ -30,6 +30,7 @@ func TestRolePermissions(t *testing.T) {
 		{"workspaces:delete", true, false, false},
 		{"api-keys:create", true, false, false},
 		{"api-keys:own", true, true, false},
+		{"projections:list", true, false, false},
 		{"unheard:of", true, false, false},
 	} {
 		got := []bool{can(identity.Owner, c.permission), can(identity.Admin, c.permission), can(identity.Member, c.permission), can(identity.Viewer, c.permission)}
@@ -127,5 +128,25 @@ func TestCredentialPrincipal(t *testing.T) {
 	service := identity.Credential{APIKey: identity.APIKey{Type: identity.ServiceKey}, OwnerRole: identity.Owner}
 	if p := service.Principal(); p.Role != "member" || p.Can("users:delete") {
 		t.Errorf("a service without an owner is %s and may %v", p.Role, p.Permissions)
+	}
+}
+
+func TestWhoRunsTheInstallation(t *testing.T) {
+	of := func(org, ws string, r identity.Role) domain.Principal {
+		return domain.Principal{Organization: org, Workspace: ws, Role: string(r), Permissions: r.Permissions()}
+	}
+	for _, c := range []struct {
+		who  domain.Principal
+		want bool
+	}{
+		{of(identity.HomeOrganization, identity.HomeWorkspace, identity.Owner), true},
+		{of(identity.HomeOrganization, identity.HomeWorkspace, identity.Admin), true},
+		{of(identity.HomeOrganization, identity.HomeWorkspace, identity.Member), false},
+		{of(identity.HomeOrganization, "ws_other", identity.Owner), false},
+		{of("org_other", identity.HomeWorkspace, identity.Owner), false},
+	} {
+		if got := identity.RunsInstallation(&c.who); got != c.want {
+			t.Errorf("%+v: %v", c.who, got)
+		}
 	}
 }

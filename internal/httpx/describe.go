@@ -33,6 +33,9 @@ func (d *document) operation(o *operation, names []string) *huma.Operation {
 	if o.Permission != "" {
 		out.Extensions["x-permission"] = o.Permission
 	}
+	if o.Installation {
+		out.Extensions["x-installation"] = true
+	}
 	if b := o.in.body; b != nil {
 		out.RequestBody = &huma.RequestBody{
 			Required: b.shape.demands(),

@@ -184,6 +184,9 @@ func (x *exchange) authenticate() error {
 	if x.op.Permission != "" && !p.Can(x.op.Permission) {
 		return domain.Errorf(domain.CodeForbidden, "the permission %q is missing", x.op.Permission)
 	}
+	if runs := x.table.opts.Runs; x.op.Installation && (runs == nil || !runs(p)) {
+		return domain.Errorf(domain.CodeForbidden, "this is for those who run the installation")
+	}
 	return nil
 }
 

@@ -23,6 +23,9 @@ type Op struct {
 
 	Permission string // "sessions:read"; empty: any valid credential will do
 	Public     bool   // no credential needed
+	// Installation says that all tenants are concerned: beside the permission,
+	// the caller must be one of those who run the installation (Options.Runs).
+	Installation bool
 
 	Status int    // of success; default 200
 	NoBody bool   // 204, no body

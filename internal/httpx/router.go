@@ -42,8 +42,9 @@ type Options struct {
 	Description string // of the API, in Markdown
 
 	Auth    Authenticator
-	Waiter  Waiter             // nil: answers do not wait for positions
-	Limiter *ratelimit.Limiter // nil: no rate limits
+	Runs    func(*domain.Principal) bool // who runs the installation; nil: nobody, see Op.Installation
+	Waiter  Waiter                       // nil: answers do not wait for positions
+	Limiter *ratelimit.Limiter           // nil: no rate limits
 
 	Logger      *slog.Logger          // default: discards
 	AccessLevel slog.Level            // of the access log for answers below 500; those above are errors

@@ -34,9 +34,9 @@ func TestReadAnswer(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var tb table
-	tb.add("log", "appends", count(1234567), percent(1, 2))
+	tb.goal("log", "appends", count(1234567), percent(1, 2), "1,000,000", true)
 	var b strings.Builder
-	if err := tb.markdown(&b); err != nil || !strings.Contains(b.String(), "| log | appends | 1,234,567 | 50 % |") {
+	if err := tb.markdown(&b); err != nil || !strings.Contains(b.String(), "| log | appends | 1,234,567 | 50 % | 1,000,000: met |") {
 		t.Errorf("%v\n%s", err, &b)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,7 +24,8 @@ import (
 type settings struct {
 	duration  time.Duration // of every load against the server
 	benchtime string        // of every Go benchmark
-	only      string        // section to run; "" for all
+	only      string        // sections to run, separated by commas; "" for all
+	profile   string        // directory for a CPU profile of the server under every load; "" for none
 	markdown  bool
 }
 
@@ -43,6 +45,14 @@ func sections() []section {
 	}
 }
 
+func names() []string {
+	var all []string
+	for _, s := range sections() {
+		all = append(all, s.name)
+	}
+	return all
+}
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == echoCommand {
 		exit(echo(os.Stdout))
@@ -50,7 +60,8 @@ func main() {
 	var s settings
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "length of every load against the server")
 	flag.StringVar(&s.benchtime, "benchtime", "1s", "length of every Go benchmark")
-	flag.StringVar(&s.only, "only", "", "run one section: log, rest, gateway, projections or analytics")
+	flag.StringVar(&s.only, "only", "", "run these sections only, separated by commas: "+strings.Join(names(), ", "))
+	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of the server under every load to this directory")
 	flag.BoolVar(&s.markdown, "markdown", false, "print the table in Markdown")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -67,10 +78,15 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, s settings) error {
+	for _, name := range strings.Split(s.only, ",") {
+		if s.only != "" && !slices.Contains(names(), name) {
+			return fmt.Errorf("there is no section %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
 	busy := others()
 	var t table
 	for _, section := range sections() {
-		if s.only != "" && s.only != section.name {
+		if s.only != "" && !slices.Contains(strings.Split(s.only, ","), section.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", section.name)

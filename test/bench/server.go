@@ -16,23 +16,27 @@ import (
 )
 
 // withServer runs the real binary on an empty data directory.
-func withServer(do func(s *kit.Server) error) error {
+func (s settings) withServer(do func(server *kit.Server) error) error {
 	dir, err := os.MkdirTemp("", "strata-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := kit.New(kit.Options{DataDir: filepath.Join(dir, "data")})
+	options := kit.Options{DataDir: filepath.Join(dir, "data")}
+	if s.profile != "" {
+		options.Env = []string{"STRATA_PPROF_LISTEN=" + profilerAddress}
+	}
+	server, err := kit.New(options)
 	if err != nil {
 		return err
 	}
-	if err := s.Start(); err != nil {
+	if err := server.Start(); err != nil {
 		return err
 	}
-	if err := do(s); err != nil {
-		return fmt.Errorf("%w\nthe end of the server's log:\n%s", err, joinKill(s))
+	if err := do(server); err != nil {
+		return fmt.Errorf("%w\nthe end of the server's log:\n%s", err, joinKill(server))
 	}
-	return s.Stop()
+	return server.Stop()
 }
 
 func joinKill(s *kit.Server) string {

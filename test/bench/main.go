@@ -25,6 +25,7 @@ type settings struct {
 	duration  time.Duration // of every load against the server
 	benchtime string        // of every Go benchmark
 	only      string        // sections to run, separated by commas; "" for all
+	match     string        // of the REST requests, only those whose name contains this
 	profile   string        // directory for a CPU profile of the server under every load; "" for none
 	markdown  bool
 }
@@ -61,6 +62,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "length of every load against the server")
 	flag.StringVar(&s.benchtime, "benchtime", "1s", "length of every Go benchmark")
 	flag.StringVar(&s.only, "only", "", "run these sections only, separated by commas: "+strings.Join(names(), ", "))
+	flag.StringVar(&s.match, "match", "", "of the REST requests, measure only those whose name contains this")
 	flag.StringVar(&s.profile, "profile", "", "write a CPU profile of the server under every load to this directory")
 	flag.BoolVar(&s.markdown, "markdown", false, "print the table in Markdown")
 	flag.Parse()

@@ -38,6 +38,7 @@ type Config struct {
 	Logger    *slog.Logger                    // default: discard
 	Clock     Clock                           // default: SystemClock
 	BatchSize int                             // most events of one transaction; default 2,000
+	Linger    time.Duration                   // least time between two transactions of a live model, unless somebody waits for it; default 0
 	Attempts  int                             // tries of a failing event before its stream is parked; default 5
 	NoSync    bool                            // for tests only: see sqlite.Options
 	Backoff   func(attempt int) time.Duration // wait after the attempt-th failure, from 1; default 100 ms, doubling, at most 5 s
@@ -135,6 +136,7 @@ func (r *Runner) openWorker(ctx context.Context, m Model, head domain.Position) 
 		}
 	}
 	w := &worker{runner: r, file: f, log: r.cfg.Logger.With("model", m.Name()), live: make(chan struct{})}
+	w.mark.wanted = make(chan struct{}, 1)
 	w.mark.set(f.saved)
 	w.setState(StateStarting, nil)
 	return w, nil

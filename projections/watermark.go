@@ -13,6 +13,7 @@ type watermark struct {
 	mu      sync.Mutex
 	at      domain.Position
 	waiters waiters
+	wanted  chan struct{} // told, when it is not nil, of everyone who begins to wait
 }
 
 type waiter struct {
@@ -38,6 +39,13 @@ func (w *watermark) set(to domain.Position) {
 	}
 }
 
+// awaited tells whether anybody waits.
+func (w *watermark) awaited() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiters) > 0
+}
+
 // wait returns when the watermark has reached want or ctx ends, with the
 // position it then has.
 func (w *watermark) wait(ctx context.Context, want domain.Position) domain.Position {
@@ -49,6 +57,10 @@ func (w *watermark) wait(ctx context.Context, want domain.Position) domain.Posit
 	me := &waiter{want: want, done: make(chan struct{})}
 	heap.Push(&w.waiters, me)
 	w.mu.Unlock()
+	select {
+	case w.wanted <- struct{}{}:
+	default: // it has been told, and will look
+	}
 	select {
 	case <-me.done:
 	case <-ctx.Done():

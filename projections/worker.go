@@ -146,16 +146,15 @@ func (w *worker) follow(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, sub.Close()) }()
 	size := w.runner.cfg.BatchSize
 	var pending []streams.Recorded
-	caughtUp := false
 	for {
 		b, err := sub.Next(ctx, size-len(pending))
 		if err != nil {
 			return fmt.Errorf("next events: %w", err)
 		}
 		pending = append(pending, b.Events...)
-		// While catching up batches are filled; once live, nothing waits.
-		caughtUp = caughtUp || b.CaughtUp
-		if !caughtUp && len(pending) < size {
+		// A transaction costs as much as several dozen rows: what the log holds
+		// goes into as few as fit.
+		if !b.CaughtUp && len(pending) < size {
 			continue
 		}
 		upTo := b.Position
@@ -165,12 +164,36 @@ func (w *worker) follow(ctx context.Context) (err error) {
 		if err := w.advance(ctx, pending, upTo); err != nil {
 			return err
 		}
-		pending = pending[:0]
 		if b.CaughtUp {
 			if err := w.caughtUp(ctx); err != nil {
 				return err
 			}
+			if len(pending) > 0 {
+				w.linger(ctx)
+			}
 		}
+		pending = pending[:0]
+	}
+}
+
+// linger lets events gather after a transaction, so that under load there are
+// few and large ones; the first event after a quiet time goes at once. Nobody is
+// kept waiting: who wants a position is served without it.
+func (w *worker) linger(ctx context.Context) {
+	if w.runner.cfg.Linger == 0 {
+		return
+	}
+	select {
+	case <-w.mark.wanted: // of somebody who has been served meanwhile, perhaps
+	default:
+	}
+	if w.mark.awaited() {
+		return
+	}
+	select {
+	case <-w.runner.cfg.Clock.After(w.runner.cfg.Linger):
+	case <-w.mark.wanted:
+	case <-ctx.Done():
 	}
 }
 

@@ -73,8 +73,13 @@ type models struct {
 	auth          *authn.Authenticator
 }
 
+// linger is how long a read model under load gathers events before it writes
+// them. It is much less than a person notices, and no reader who asks for a
+// position waits for it.
+const linger = 5 * time.Millisecond
+
 func openModels(ctx context.Context, dir string, store streams.Store, codec *streams.Codec, log *slog.Logger, now func() time.Time) (*models, error) {
-	runner, err := projections.Open(ctx, projections.Config{Dir: dir, Store: store, Codec: codec, Logger: log}, allModels()...)
+	runner, err := projections.Open(ctx, projections.Config{Dir: dir, Store: store, Codec: codec, Logger: log, Linger: linger}, allModels()...)
 	if err != nil {
 		return nil, err
 	}

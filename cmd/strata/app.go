@@ -11,6 +11,7 @@ import (
 	"strata/commands"
 	"strata/gateway"
 	"strata/gateway/upstream"
+	"strata/internal/backup"
 	"strata/internal/clickhouse"
 	"strata/internal/config"
 	"strata/internal/ratelimit"
@@ -90,6 +91,9 @@ func (a *app) openLog(context.Context) (err error) {
 }
 
 func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
+	if err := backup.Usable(cfg.Data.Dir); err != nil {
+		return nil, err
+	}
 	return embedded.Open(cfg.Data.LogDir(), embedded.Options{
 		SegmentSize: int64(cfg.Log.SegmentSize), MaxEventSize: int(cfg.Log.MaxEventSize), Logger: log,
 	})

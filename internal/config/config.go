@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Server     Server     `yaml:"server"`
 	Data       Data       `yaml:"data"`
+	Backup     Backup     `yaml:"backup"`
 	Log        Log        `yaml:"log"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Gateway    Gateway    `yaml:"gateway"`
@@ -59,6 +60,11 @@ func (d Data) ModelsDir() string { return filepath.Join(d.Dir, "models") }
 
 // KeyFile is the file of the master key, unless one is given in the environment.
 func (d Data) KeyFile() string { return filepath.Join(d.Dir, "keys", "master.key") }
+
+// Backup is where the server itself may write backups.
+type Backup struct {
+	Dir string `yaml:"dir" env:"BACKUP_DIR" doc:"Directory in which backups asked for over the API are made, each in a directory of its own. It should not be on the same disk as the data. Empty: the API makes none; strata backup works without."`
+}
 
 // Log is the embedded event log.
 type Log struct {

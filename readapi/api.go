@@ -12,6 +12,7 @@ import (
 	"strata/projections/budgets"
 	"strata/projections/conversations"
 	"strata/projections/events"
+	"strata/projections/history"
 	"strata/projections/identity"
 	"strata/projections/memories"
 	"strata/projections/query"
@@ -30,6 +31,7 @@ type Deps struct {
 	Identity      *identity.Queries
 	Budgets       *budgets.Queries
 	Events        *events.Reader
+	History       *history.Reader
 	Store         streams.Store
 	Codec         *streams.Codec
 	// Analytics answers from ClickHouse; while that is not there, its error says so.

@@ -6,18 +6,16 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/domain/budget"
 	"strata/internal/httpx"
 	"strata/internal/view"
 	"strata/projections/analytics"
 	"strata/projections/budgets"
+	"strata/projections/history"
 )
 
-type budgetID struct {
-	ID string `path:"budget_id"`
-}
-
 type budgetUsage struct {
-	budgetID
+	ID        string    `path:"budget_id"`
 	StartDate time.Time `query:"start_date" doc:"Beginning of the breakdown; the current period's when absent."`
 	EndDate   time.Time `query:"end_date" doc:"End of the breakdown; now when absent."`
 	GroupBy   string    `query:"group_by" enum:"agent,model,day" default:"model"`
@@ -48,12 +46,22 @@ func (a *API) budgets() {
 		}
 		return list(found, always(showBudget))
 	})
-	httpx.Register(a.r, op("getBudget", http.MethodGet, "/budgets/{budget_id}", "Get a budget", "get"),
-		func(ctx context.Context, in *budgetID) (httpx.Reply[view.Budget], error) {
+	serve(a, resource[budget.State, view.Budget]{
+		op: op("getBudget", http.MethodGet, "/budgets/{budget_id}", "Get a budget", "get"), agg: budget.Aggregate, param: "budget_id",
+		now: func(ctx context.Context) (httpx.Reply[view.Budget], error) {
 			org, ws := tenant(ctx)
-			b, err := a.Budgets.Get(ctx, org, ws, in.ID)
+			b, err := a.Budgets.Get(ctx, org, ws, httpx.PathValue(ctx, "budget_id"))
 			return httpx.Reply[view.Budget]{Body: showBudget(b), Revision: &b.Revision}, err
-		})
+		},
+		mine: func(ctx context.Context, m *history.Moment[budget.State]) bool { // an organization's budget concerns all its workspaces
+			org, ws := tenant(ctx)
+			return m.First.Organization == org && (m.First.Workspace == ws || m.First.Workspace == "")
+		},
+		alive: func(m *history.Moment[budget.State]) bool { return m.State.Exists && !m.State.IsDeleted },
+		show: func(m *history.Moment[budget.State]) (view.Budget, error) {
+			return view.BudgetOf(m.State, m.State.At(m.AsOf), m.First.OccurredAt, m.Event.Meta.OccurredAt), nil
+		},
+	})
 	httpx.Register(a.r, op("getBudgetUsage", http.MethodGet, "/budgets/{budget_id}/usage", "Get usage against a budget", "get"), a.budgetUsage)
 	httpx.Register(a.r, op("checkBudget", http.MethodPost, "/budgets/check", "Check whether a planned spend fits", "get"), a.checkBudget)
 }

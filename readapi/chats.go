@@ -8,14 +8,11 @@ import (
 	"strata/internal/httpx"
 	"strata/internal/view"
 	"strata/projections/conversations"
+	"strata/projections/history"
 )
 
 // messagesShown is how many of its latest messages a chat shows.
 const messagesShown = 40
-
-type chatID struct {
-	ID string `path:"id"`
-}
 
 func (a *API) chats() {
 	op := func(id, path, summary, verb string) httpx.Op {
@@ -34,26 +31,53 @@ func (a *API) chats() {
 		}
 		return list(found, func(c conversations.Conversation) (view.ChatHistory, error) { return a.showChat(ctx, c) })
 	})
-	httpx.Register(a.r, op("getChat", "/chat/history/{id}", "Get one chat", "get"),
-		func(ctx context.Context, in *chatID) (httpx.Reply[view.ChatHistory], error) {
+	serve(a, a.chat(op("getChat", "/chat/history/{id}", "Get one chat", "get")))
+}
+
+// chat is one chat, now and in the past.
+func (a *API) chat(op httpx.Op) resource[conversations.Past, view.ChatHistory] {
+	return resource[conversations.Past, view.ChatHistory]{
+		op: op, agg: conversations.PastAggregate(messagesShown), param: "id", grown: []string{"messages"},
+		now: func(ctx context.Context) (httpx.Reply[view.ChatHistory], error) {
 			_, ws := tenant(ctx)
-			c, err := a.Conversations.Get(ctx, ws, in.ID)
+			c, err := a.Conversations.Get(ctx, ws, httpx.PathValue(ctx, "id"))
 			if err != nil {
 				return httpx.Reply[view.ChatHistory]{}, err
 			}
 			out, err := a.showChat(ctx, c)
 			return httpx.Reply[view.ChatHistory]{Body: out, Revision: &c.Revision}, err
-		})
+		},
+		alive: func(m *history.Moment[conversations.Past]) bool { return m.State.Exists && !m.State.Deleted },
+		show: func(m *history.Moment[conversations.Past]) (view.ChatHistory, error) {
+			s := m.State
+			return chatOf(conversations.Conversation{ID: s.ID, AppID: s.AppID, Model: s.Model, Title: s.Title,
+				MessageCount: s.MessageCount, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}, s.Said), nil
+		},
+		added: func(m *history.Moment[conversations.Past]) []addition {
+			if f, ok := m.Event.Fact.(conversation.FeedbackGiven); ok {
+				return []addition{{list: "feedback", item: view.ChatFeedback{ID: f.ID, ChatID: m.State.ID, MessageID: f.MessageID,
+					Rating: string(f.Rating), Comment: f.Comment, CreatedAt: m.Event.Meta.OccurredAt, CreatedBy: m.Event.Meta.Actor}}}
+			}
+			if said, ok := conversations.MessageOf(m.Event, m.State.MessageCount); ok {
+				return []addition{{list: "messages", item: showMessage(m.State.ID, said)}}
+			}
+			return nil
+		},
+	}
 }
 
 func (a *API) showChat(ctx context.Context, c conversations.Conversation) (view.ChatHistory, error) {
 	messages, err := a.Conversations.Latest(ctx, c.ID, messagesShown)
+	return chatOf(c, messages), err
+}
+
+func chatOf(c conversations.Conversation, messages []conversations.Message) view.ChatHistory {
 	out := view.ChatHistory{ID: c.ID, AppID: c.AppID, Model: c.Model, Title: c.Title, MessageCount: c.MessageCount,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Messages: make([]view.ChatMessage, len(messages))}
 	for i, m := range messages {
 		out.Messages[i] = showMessage(c.ID, m)
 	}
-	return out, err
+	return out
 }
 
 func showMessage(chat string, m conversations.Message) view.ChatMessage {

@@ -29,15 +29,11 @@ func (a *API) identity() {
 			Permission: permission, Reads: model.Name}
 	}
 	httpx.Register(a.r, op("whoAmI", "/auth/whoami", "Get authenticated user info", ""), a.whoAmI)
-	httpx.Register(a.r, op("getProfile", "/user/profile", "Get user profile", ""),
-		func(ctx context.Context, _ *struct{}) (httpx.Reply[view.User], error) {
-			p := httpx.From(ctx).Principal
-			if p.UserID == "" {
-				return httpx.Reply[view.User]{}, noUser()
-			}
-			u, err := a.Identity.User(ctx, p.Organization, p.UserID)
-			return httpx.Reply[view.User]{Body: view.UserOf(&u.State), Revision: &u.Revision}, err
-		})
+	serve(a, a.user(op("getProfile", "/user/profile", "Get user profile", ""), "", ownUser))
+	serve(a, a.user(op("getUser", "/users/{user_id}", "Get user details", "users:get"), "user_id", pathValue("user_id")))
+	serve(a, a.apiKey(op("getAPIKey", "/user/api-keys/{id}", "Get an API key", "api-keys:own"), "id", pathValue("id"), ofCaller))
+	serve(a, a.apiKey(op("getOrganizationAPIKey", "/organizations/{org_id}/api-keys/{key_id}", "Get an API key", "api-keys:get"),
+		"key_id", inOwnPath("key_id"), ofOrganization))
 	keys := op("listAPIKeys", "/user/api-keys", "List API keys", "api-keys:own")
 	keys.Paging, keys.Filters, keys.Search = httpx.Cursor, []string{"status=active|revoked|expired"}, true
 	httpx.Register(a.r, keys, func(ctx context.Context, in *struct{ httpx.ListParams }) (httpx.Reply[httpx.List[view.APIKey]], error) {
@@ -84,14 +80,8 @@ func (a *API) organizations() {
 		return httpx.Op{ID: id, Method: http.MethodGet, Path: path, Mount: httpx.API, Tag: "Identity", Summary: summary,
 			Permission: permission, Reads: model.Name}
 	}
-	httpx.Register(a.r, op("getOrganization", "/organizations/{org_id}", "Get organization details", "organizations:get"),
-		func(ctx context.Context, in *orgID) (httpx.Reply[view.Organization], error) {
-			if err := in.own(ctx); err != nil {
-				return httpx.Reply[view.Organization]{}, err
-			}
-			o, err := a.Identity.Organization(ctx, in.Org)
-			return httpx.Reply[view.Organization]{Body: view.OrganizationOf(&o.State), Revision: &o.Revision}, err
-		})
+	serve(a, a.organization(op("getOrganization", "/organizations/{org_id}", "Get organization details", "organizations:get")))
+	serve(a, a.workspace(op("getWorkspace", "/organizations/{org_id}/workspaces/{workspace_id}", "Get a workspace", "workspaces:get")))
 	workspaces := op("listWorkspaces", "/organizations/{org_id}/workspaces", "List workspaces", "workspaces:list")
 	workspaces.Paging, workspaces.Filters, workspaces.Search = httpx.Cursor, []string{"status=active|archived|deleted"}, true
 	httpx.Register(a.r, workspaces, func(ctx context.Context, in *orgList) (httpx.Reply[httpx.List[view.Workspace]], error) {

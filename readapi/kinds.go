@@ -13,6 +13,7 @@ import (
 	"strata/domain"
 	"strata/internal/httpx"
 	"strata/internal/view"
+	"strata/projections/history"
 	"strata/projections/query"
 	"strata/projections/resources"
 )
@@ -139,15 +140,62 @@ func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
 }
 
 func (o *kindOps) get() {
-	op := o.op("get", "Get "+o.noun+" details", "get", ".")
-	httpx.Register(o.r, op, func(ctx context.Context, _ *struct{}) (httpx.Reply[json.RawMessage], error) {
-		d, err := o.named(ctx)
-		if err != nil {
-			return httpx.Reply[json.RawMessage]{}, err
-		}
-		body, err := o.show(d)
-		return httpx.Reply[json.RawMessage]{Body: body, Revision: &d.Revision}, err
+	secrets := domain.SecretFields(o.kind.Type())
+	serve(o.API, resource[domain.Resource, json.RawMessage]{
+		op: o.op("get", "Get "+o.noun+" details", "get", "."),
+		now: func(ctx context.Context) (httpx.Reply[json.RawMessage], error) {
+			d, err := o.named(ctx)
+			if err != nil {
+				return httpx.Reply[json.RawMessage]{}, err
+			}
+			body, err := o.show(d)
+			return httpx.Reply[json.RawMessage]{Body: body, Revision: &d.Revision}, err
+		},
+		agg: domain.KindAggregate(o.spec), param: o.param(), key: o.id,
+		alive: func(m *history.Moment[domain.Resource]) bool { return m.State.Exists && !m.State.Deleted },
+		show: func(m *history.Moment[domain.Resource]) (json.RawMessage, error) {
+			r := m.State
+			return o.shape.Resource(r.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy)
+		},
+		added: func(m *history.Moment[domain.Resource]) []addition { return secretsSet(m, secrets) },
 	})
+}
+
+// secretsSet tells which secrets a revision set or took away. What was a secret
+// before is not said: of a change it is known that there was one.
+func secretsSet(m *history.Moment[domain.Resource], secrets []string) []addition {
+	f, ok := m.Event.Fact.(domain.KindFact)
+	if !ok {
+		return nil
+	}
+	var out []addition
+	for _, name := range secrets {
+		value, set := f.Doc[name]
+		switch {
+		case !set:
+		case string(value) == "null":
+			out = append(out, addition{secret: name, op: history.Remove})
+		case f.Verb == domain.VerbCreated || f.Verb == domain.VerbCloned:
+			out = append(out, addition{secret: name, op: history.Add})
+		default:
+			out = append(out, addition{secret: name, op: history.Replace})
+		}
+	}
+	return out
+}
+
+// id is the id of the resource of the path. One that was deleted has no name
+// any more, so its past is found by its id only.
+func (o *kindOps) id(ctx context.Context) (string, error) {
+	name := httpx.PathValue(ctx, o.param())
+	if !o.spec.ByKey || domain.HasPrefix(name, o.spec.Prefix) {
+		return name, nil
+	}
+	d, err := o.named(ctx)
+	if err != nil {
+		return "", err
+	}
+	return d.ID, nil
 }
 
 // named finds the resource of the path, by id or by its unique name.

@@ -8,6 +8,7 @@ import (
 	"strata/domain/memory"
 	"strata/internal/httpx"
 	"strata/internal/view"
+	"strata/projections/history"
 	"strata/projections/memories"
 	"strata/projections/query"
 )
@@ -40,11 +41,6 @@ type searchMemories struct {
 	}
 }
 
-type memoryID struct {
-	Provider string `path:"provider"`
-	ID       string `path:"id"`
-}
-
 // maxMemories bounds one page of memories.
 const maxMemories = 100
 
@@ -55,19 +51,28 @@ func (a *API) memories() {
 	}
 	httpx.Register(a.r, op("listMemories", http.MethodPost, "/list", "List memories", "list"), a.listMemories)
 	httpx.Register(a.r, op("searchMemories", http.MethodPost, "/search", "Search memories", "list"), a.searchMemories)
-	httpx.Register(a.r, op("getMemory", http.MethodGet, "/{id}", "Get specific memory", "get"),
-		func(ctx context.Context, in *memoryID) (httpx.Reply[view.Memory], error) {
-			var none httpx.Reply[view.Memory]
-			if err := internalProvider(in.Provider); err != nil {
-				return none, err
+	serve(a, resource[memory.State, view.Memory]{
+		op: op("getMemory", http.MethodGet, "/{id}", "Get specific memory", "get"), agg: memory.Aggregate, param: "id", key: memoryID,
+		now: func(ctx context.Context) (httpx.Reply[view.Memory], error) {
+			id, err := memoryID(ctx)
+			if err != nil {
+				return httpx.Reply[view.Memory]{}, err
 			}
 			_, ws := tenant(ctx)
-			m, err := a.Memories.Get(ctx, ws, in.ID)
-			if err != nil {
-				return none, err
-			}
-			return httpx.Reply[view.Memory]{Body: view.MemoryOf(&m.State), Revision: &m.Revision}, nil
-		})
+			m, err := a.Memories.Get(ctx, ws, id)
+			return httpx.Reply[view.Memory]{Body: view.MemoryOf(&m.State), Revision: &m.Revision}, err
+		},
+		alive: func(m *history.Moment[memory.State]) bool {
+			s := m.State
+			return s.Exists && !s.Deleted && (s.ExpiresAt.IsZero() || s.ExpiresAt.After(m.AsOf))
+		},
+		show: func(m *history.Moment[memory.State]) (view.Memory, error) { return view.MemoryOf(m.State), nil },
+	})
+}
+
+// memoryID is the id in the path, when the provider in it is ours.
+func memoryID(ctx context.Context) (string, error) {
+	return httpx.PathValue(ctx, "id"), internalProvider(httpx.PathValue(ctx, "provider"))
 }
 
 func internalProvider(name string) error {

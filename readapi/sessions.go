@@ -7,6 +7,7 @@ import (
 	"strata/domain/session"
 	"strata/internal/httpx"
 	"strata/internal/view"
+	"strata/projections/history"
 	"strata/projections/sessions"
 )
 
@@ -21,6 +22,41 @@ type sessionUID struct {
 type sessionEvents struct {
 	sessionUID
 	httpx.ListParams
+}
+
+// session is one session, now and in the past.
+func (a *API) session(op httpx.Op) resource[sessions.Past, view.Session] {
+	show := func(s *session.State, events []sessions.Event) view.Session {
+		out := view.SessionOf(s)
+		out.Events = make([]view.SessionEvent, len(events))
+		for i, e := range events {
+			out.Events[i] = view.SessionEventOf(s.UID, e.EventAdded, e.At)
+		}
+		return out
+	}
+	return resource[sessions.Past, view.Session]{
+		op: op, agg: sessions.PastAggregate(eventsShown), param: "uid", grown: []string{"events"},
+		now: func(ctx context.Context) (httpx.Reply[view.Session], error) {
+			_, ws := tenant(ctx)
+			s, events, err := a.Sessions.GetWithEvents(ctx, ws, httpx.PathValue(ctx, "uid"), eventsShown)
+			return httpx.Reply[view.Session]{Body: show(&s.State, events), Revision: &s.Revision}, err
+		},
+		key: func(ctx context.Context) (string, error) {
+			_, ws := tenant(ctx)
+			return session.StreamKey(ws, httpx.PathValue(ctx, "uid")), nil
+		},
+		alive: func(m *history.Moment[sessions.Past]) bool { return m.State.Status != "" && !m.State.Deleted },
+		show: func(m *history.Moment[sessions.Past]) (view.Session, error) {
+			return show(&m.State.State, m.State.Events), nil
+		},
+		added: func(m *history.Moment[sessions.Past]) []addition {
+			f, ok := m.Event.Fact.(session.EventAdded)
+			if !ok {
+				return nil
+			}
+			return []addition{{list: "events", item: view.SessionEventOf(m.State.UID, f, m.Event.Meta.OccurredAt)}}
+		},
+	}
 }
 
 func (a *API) sessions() {
@@ -40,20 +76,7 @@ func (a *API) sessions() {
 		}
 		return list(found, always(func(s sessions.Session) view.Session { return view.SessionOf(&s.State) }))
 	})
-	httpx.Register(a.r, op("getSession", "/sessions/{uid}", "Get session details", "get"),
-		func(ctx context.Context, in *sessionUID) (httpx.Reply[view.Session], error) {
-			_, ws := tenant(ctx)
-			s, events, err := a.Sessions.GetWithEvents(ctx, ws, in.UID, eventsShown)
-			if err != nil {
-				return httpx.Reply[view.Session]{}, err
-			}
-			out := view.SessionOf(&s.State)
-			out.Events = make([]view.SessionEvent, len(events))
-			for i, e := range events {
-				out.Events[i] = view.SessionEventOf(s.UID, e.EventAdded, e.At)
-			}
-			return httpx.Reply[view.Session]{Body: out, Revision: &s.Revision}, nil
-		})
+	serve(a, a.session(op("getSession", "/sessions/{uid}", "Get session details", "get")))
 	events := op("listSessionEvents", "/sessions/{uid}/events", "Get session events", "get")
 	events.Paging = httpx.After
 	events.Filters = []string{"type=message|tool_call|tool_result|state_change|error|custom"}

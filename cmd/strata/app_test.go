@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,6 +151,8 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 	if spec.ByKey {
 		one = path + "/" + key
 	}
+	past := newLife(t, s, path+"/"+id)
+	past.answered(created)
 	got := call(t, s, "GET", one, nil).must(t, http.StatusOK)
 	for _, secret := range domain.SecretFields(k.Type()) {
 		if got.field(t, secret) != "" {
@@ -158,6 +161,9 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 	}
 	call(t, s, "PUT", one, json.RawMessage(got.Data), "If-Match", `"0"`).must(t, http.StatusOK) // what was got can be put back
 	call(t, s, "PUT", one, map[string]any{spec.Key: key}, "If-Match", `"7"`).must(t, http.StatusConflict)
+	past.answered(call(t, s, "PUT", one, different(t, k)).must(t, http.StatusOK))
+	past.answered(call(t, s, "PUT", path+"/"+id, example).must(t, http.StatusOK)) // and its secrets again
+	past.check(false)
 
 	listed := call(t, s, "GET", path+"?limit=1", nil).must(t, http.StatusOK)
 	var items []json.RawMessage
@@ -180,10 +186,12 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 		call(t, s, "GET", one+"/versions/99", nil).must(t, http.StatusNotFound)
 		call(t, s, "POST", one+"/versions/1/restore", nil).must(t, http.StatusOK)
 	}
+	past.answered(call(t, s, "GET", one, nil).must(t, http.StatusOK))
 	if deleted := call(t, s, "DELETE", one, nil).must(t, http.StatusOK); deleted.field(t, "deleted") != "true" {
 		t.Errorf("deleted: %s", deleted.Data)
 	}
 	call(t, s, "GET", one, nil).must(t, http.StatusNotFound)
+	past.check(true)
 	call(t, s, "PUT", one, map[string]any{spec.Key: key}).must(t, http.StatusNotFound)
 	call(t, s, "DELETE", one, nil).must(t, http.StatusNotFound)
 	again := call(t, s, "POST", path, example).must(t, http.StatusCreated) // the name is free again, the id is not
@@ -191,6 +199,25 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 		t.Error("an id was used twice")
 	}
 	call(t, s, "DELETE", path+"/"+pathName(spec, again.field(t, "id"), key), nil).must(t, http.StatusOK)
+}
+
+// different is a change that every resource like the kind's example can take.
+func different(t *testing.T, k domain.AnyKind) domain.Doc {
+	t.Helper()
+	example := k.ExampleDoc()
+	for name, v := range example {
+		if string(v) == "true" || string(v) == "false" {
+			return domain.Doc{name: fmt.Append(nil, string(v) == "false")}
+		}
+	}
+	fixed := append(domain.FixedFields(k.Type()), domain.SecretFields(k.Type())...)
+	for _, name := range append([]string{k.Spec().Key}, k.Spec().Search...) {
+		if text := example.String(name); text != "" && !slices.Contains(fixed, name) {
+			return domain.Doc{name: fmt.Appendf(nil, "%q", text+"-2")}
+		}
+	}
+	t.Fatalf("nothing to change is known in a %s", k.Spec().Name)
+	return nil
 }
 
 func pathName(spec *domain.KindSpec, id, key string) string {

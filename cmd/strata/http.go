@@ -20,6 +20,7 @@ import (
 	"strata/internal/ratelimit"
 	"strata/projections"
 	"strata/projections/analytics"
+	"strata/projections/history"
 	"strata/readapi"
 	"strata/web"
 	"strata/writeapi"
@@ -74,7 +75,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	m := a.models
 	readapi.Register(r, readapi.Deps{
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
-		Identity: m.identity, Budgets: m.budgets, Events: m.events, Store: a.store, Codec: a.codec,
+		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 	})

@@ -349,6 +349,14 @@ func TestOtherWorkspacesAreNotThere(t *testing.T) {
 			t.Errorf("%s %s: %d", probe.method, probe.path, r.Status)
 		}
 	}
+	for _, thing := range []string{"/v1/sessions/" + uid, "/v1/memory/internal/memories/" + mem, "/api/v1/apps/" + app, "/api/v1/prompts/" + prompt,
+		"/api/v1/providers/" + provider, "/api/v1/budgets/" + bud, "/api/v1/chat/history/" + chat, "/api/v1/organizations/org_other"} {
+		for _, past := range []string{"?at=0", "?at=99", "/history", "/diff", "/diff?from=99"} {
+			if r := call(t, i, "GET", thing+past, nil, other...); r.Status != http.StatusNotFound {
+				t.Errorf("GET %s%s: %d", thing, past, r.Status)
+			}
+		}
+	}
 	if r := call(t, i, "GET", "/api/v1/apps", nil, other...).must(t, http.StatusOK); string(r.Data) != "[]" {
 		t.Errorf("apps of another workspace: %s", r.Data)
 	}

@@ -23,6 +23,9 @@ var (
 	Gateway = &Mount{Prefix: "/api/v1/gateway/v1", OpenAI: true}
 )
 
+// Spell spells a canonical name as the mount does.
+func (m *Mount) Spell(name string) string { return spell(name, m.Camel) }
+
 // componentSuffix tells the mount's schemas from those of the other case.
 func (m *Mount) componentSuffix() string {
 	if m.Camel {

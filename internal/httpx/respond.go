@@ -190,5 +190,13 @@ func (x *exchange) send(status int, body []byte) {
 	}
 }
 
+// Speller returns a function that spells canonical JSON of a type as answers on
+// a mount do, for answers about answers: what it returns is the user's data to
+// any later rendering.
+func (r *Router) Speller(t reflect.Type, m *Mount) func(canonical []byte) ([]byte, error) {
+	s := r.shapes.of(t, Output)
+	return func(canonical []byte) ([]byte, error) { return render(nil, canonical, s, m.Camel) }
+}
+
 // RevisionOf is the revision for a Reply.
 func RevisionOf(r domain.Revision) *domain.Revision { return &r }

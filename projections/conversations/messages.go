@@ -14,29 +14,21 @@ import (
 // apply writes what an event does to messages and feedback; the conversation's
 // own row follows once per batch.
 func (r *row) apply(ctx context.Context, tx projections.Tx, e domain.Event) error {
-	at := e.Meta.OccurredAt
+	var err error
 	switch f := e.Fact.(type) {
-	case conversation.TurnAsked:
-		return r.say(ctx, tx, Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.User,
-			Content: f.Content, Status: Open, At: at})
 	case conversation.TurnAnswered:
-		if err := r.end(ctx, tx, f.RunID, Done, "", ""); err != nil {
-			return err
-		}
-		return r.say(ctx, tx, Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.Assistant,
-			Content: f.Content, Status: Done, FinishReason: f.FinishReason, Model: f.Model, TokenUsage: f.TokenUsage, Cost: f.Cost, At: at})
+		err = r.end(ctx, tx, f.RunID, Done, "", "")
 	case conversation.TurnFailed:
-		if err := r.end(ctx, tx, f.RunID, Failed, f.Code, f.Message); err != nil || f.MessageID == "" {
-			return err
-		}
-		return r.say(ctx, tx, Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.Assistant,
-			Content: f.PartialContent, Status: Failed, FinishReason: "error", ErrorCode: f.Code, Error: f.Message, At: at})
+		err = r.end(ctx, tx, f.RunID, Failed, f.Code, f.Message)
 	case conversation.FeedbackGiven:
-		return r.rate(ctx, tx, f, e)
+		err = r.rate(ctx, tx, f, e)
 	case domain.Erased:
-		return r.erase(ctx, tx, f, e)
+		err = r.erase(ctx, tx)
 	}
-	return nil
+	if m, said := MessageOf(e, r.state.MessageCount); said && err == nil {
+		err = r.say(ctx, tx, m)
+	}
+	return err
 }
 
 func (r *row) say(ctx context.Context, tx projections.Tx, m Message) error {
@@ -68,28 +60,18 @@ ON CONFLICT (conversation, message_id) DO UPDATE SET id = excluded.id, rating = 
 	return err
 }
 
-// erase takes out what is held of the conversation's messages; of a message
-// that can no longer be read, only its place is shown.
-func (r *row) erase(ctx context.Context, tx projections.Tx, f domain.Erased, e domain.Event) error {
-	if r.readable {
-		_, err := tx.Exec(ctx, `UPDATE messages SET content = '', error = '', status = 'erased' WHERE conversation = ? AND status <> 'erased'`, r.state.ID)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE feedback SET comment = '' WHERE conversation = ?`, r.state.ID); err != nil {
-			return err
-		}
-		r.readable = false
-	}
-	role := conversation.Assistant
-	switch f.Type {
-	case conversation.TurnAsked{}.EventType():
-		role = conversation.User
-	case conversation.TurnAnswered{}.EventType():
-	default:
+// erase takes out what is held of the conversation's messages.
+func (r *row) erase(ctx context.Context, tx projections.Tx) error {
+	if !r.readable {
 		return nil
 	}
-	return r.say(ctx, tx, Message{ID: domain.FormatID("msg", e.ID), Sequence: r.state.MessageCount, Role: role, Status: Erased, At: e.Meta.OccurredAt})
+	_, err := tx.Exec(ctx, `UPDATE messages SET content = '', error = '', status = 'erased' WHERE conversation = ? AND status <> 'erased'`, r.state.ID)
+	if err != nil {
+		return err
+	}
+	r.readable = false
+	_, err = tx.Exec(ctx, `UPDATE feedback SET comment = '' WHERE conversation = ?`, r.state.ID)
+	return err
 }
 
 // scopeOf is one word of the search index that stands for a workspace.

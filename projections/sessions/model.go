@@ -147,8 +147,8 @@ func (r *row) erase(ctx context.Context, tx projections.Tx, f domain.Erased, e d
 	if f.Type != (session.EventAdded{}).EventType() {
 		return nil
 	}
-	place := session.EventAdded{ID: domain.FormatID("sev", e.ID), Sequence: r.state.EventCount, Type: session.Custom}
-	return r.addEvent(ctx, tx, place, "{}", "", e, true)
+	place := erasedPlace(e, r.state.EventCount)
+	return r.addEvent(ctx, tx, place, string(place.Content), "", e, true)
 }
 
 func (r *row) store(ctx context.Context, tx projections.Tx) error {

@@ -65,6 +65,16 @@ type PersonalFact interface {
 	DataSubject() string
 }
 
+// PartlyPersonalFact is a fact some fields of which are about a person, while
+// the rest must stay after the person is erased: what a call cost, for one.
+type PartlyPersonalFact interface {
+	Fact
+	// SplitPersonal returns the fact without what is personal, that as a value
+	// whose JSON is an object with the missing fields, nil when there is
+	// nothing personal in it, and whom it is about.
+	SplitPersonal() (open Fact, personal any, subject string)
+}
+
 // Erased stands in for a fact whose subject's key was destroyed. States skip
 // it; views show that something was there.
 type Erased struct{ Type string }

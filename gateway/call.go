@@ -22,13 +22,13 @@ type Call struct {
 	Tags          []string
 	Metadata      map[string]string // the request's own "metadata" is added to it
 	RecordPayload bool              // keep what was said
-	Subject       string            // whose key encrypts what was said; "" = conversation, user, key or workspace, the first there is
+	Subject       string            // whose key encrypts what was said; "" = end user, conversation, user, key or workspace, the first there is
 }
 
 // subject never falls back to the session: that may be whatever a client wrote
 // into a header, and a key must not be chosen so.
 func (c *Call) subject() string {
-	for _, s := range []string{c.Subject, c.Conversation, c.User, c.APIKey} {
+	for _, s := range []string{c.Subject, c.EndUser, c.Conversation, c.User, c.APIKey} {
 		if s != "" {
 			return s
 		}

@@ -17,13 +17,25 @@ type Upcast struct {
 	Change   func(data []byte) ([]byte, error)
 }
 
+// Subject is whose key seals a personal fact: an id as clients give it, within
+// a workspace (or within an organization, for facts that belong to none). One
+// id in two workspaces is two subjects.
+type Subject struct{ Organization, Workspace, ID string }
+
+// SubjectOf tells whose key seals an event, from what its envelope says.
+func SubjectOf(m domain.Metadata) Subject {
+	return Subject{Organization: m.Organization, Workspace: m.Workspace, ID: m.Subject}
+}
+
 // Keys is the store of subject keys. A personal fact's data is sealed under
 // its subject's key; destroying that key erases the data wherever it was copied.
 type Keys interface {
-	// Seal encrypts data under the subject's key, making the key if needed.
-	Seal(subject string, data []byte) ([]byte, error)
-	// Open decrypts what Seal made. It returns ErrErased when the key is gone.
-	Open(subject string, sealed []byte) ([]byte, error)
+	// Seal encrypts data under the subject's key and appends the result to dst.
+	// A subject without a key gets one, which is durable when Seal returns. What
+	// is bound is not in the result, but must be the same to open it.
+	Seal(dst []byte, s Subject, bound, data []byte) ([]byte, error)
+	// Open decrypts what Seal made. It returns ErrErased when the key was destroyed.
+	Open(s Subject, bound, sealed []byte) ([]byte, error)
 }
 
 // ErrErased: the subject's key was destroyed, the data cannot be read by anybody.
@@ -72,24 +84,11 @@ func NewCodec(facts []domain.FactType, upcasts []Upcast, keys Keys) (*Codec, err
 	return c, nil
 }
 
-// sealedMark begins the data of a sealed event. JSON never begins with it.
-const sealedMark = 0x01
-
 // Encode makes a storable event of a fact.
 func (c *Codec) Encode(id uuid.UUID, f domain.Fact, meta domain.Metadata) (Proposed, error) {
-	data, err := json.Marshal(f)
+	data, err := c.seal(id, f, &meta)
 	if err != nil {
-		return Proposed{}, fmt.Errorf("encode %s: %w", f.EventType(), err)
-	}
-	if p, ok := f.(domain.PersonalFact); ok && p.DataSubject() != "" {
-		meta.Subject = p.DataSubject()
-		if c.keys != nil {
-			sealed, err := c.keys.Seal(meta.Subject, data)
-			if err != nil {
-				return Proposed{}, fmt.Errorf("seal %s for %s: %w", f.EventType(), meta.Subject, err)
-			}
-			data = append([]byte{sealedMark}, sealed...)
-		}
+		return Proposed{}, err
 	}
 	m, err := json.Marshal(meta)
 	if err != nil {
@@ -99,27 +98,22 @@ func (c *Codec) Encode(id uuid.UUID, f domain.Fact, meta domain.Metadata) (Propo
 }
 
 // Decode reads a stored event: opened, lifted to the newest version, typed.
-// An erased subject's event comes back as domain.Erased, which is no error.
+// An erased subject's event comes back as domain.Erased, which is no error; of
+// a partly personal one, what is not personal comes back.
 func (c *Codec) Decode(r Recorded) (domain.Event, error) {
 	e := domain.Event{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position}
 	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
 		return e, fmt.Errorf("metadata of event %d (%s): %w", r.Position, r.Type, err)
 	}
-	data, typ := r.Data, r.Type
-	if len(data) > 0 && data[0] == sealedMark {
-		if c.keys == nil {
-			return e, fmt.Errorf("event %d (%s) is sealed and no key store is configured", r.Position, r.Type)
-		}
-		opened, err := c.keys.Open(e.Meta.Subject, data[1:])
-		if errors.Is(err, ErrErased) {
-			e.Fact = domain.Erased{Type: r.Type}
-			return e, nil
-		}
-		if err != nil {
-			return e, fmt.Errorf("open event %d (%s): %w", r.Position, r.Type, err)
-		}
-		data = opened
+	data, err := c.open(r, e.Meta)
+	if errors.Is(err, ErrErased) {
+		e.Fact = domain.Erased{Type: r.Type}
+		return e, nil
 	}
+	if err != nil {
+		return e, fmt.Errorf("open event %d (%s): %w", r.Position, r.Type, err)
+	}
+	typ := r.Type
 	for u, ok := c.upcasts[typ]; ok; u, ok = c.upcasts[typ] {
 		lifted, err := u.Change(data)
 		if err != nil {

@@ -193,6 +193,9 @@ func (s *State) Prompt(runID string) []Message {
 	return out
 }
 
+// Subject is whose key seals what is said in the conversation.
+func (s *State) Subject() string { return subject(s.UserID, s.ID) }
+
 // subject is whose key seals what is said.
 func subject(userID, id string) string {
 	if userID != "" {

@@ -4,6 +4,7 @@
 package inference
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -35,48 +36,64 @@ type Reservation struct {
 	ID       string `json:"id"`
 }
 
+// Details are what somebody wrote into a call's record in their own words. They
+// may name a person, so they are sealed under the user's key; the figures are not.
+type Details struct {
+	Tags     []string          `json:"tags,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Error    string            `json:"error,omitempty"` // may quote the request
+}
+
 // Recorded is one model call, without its payloads. It is the row of the
 // inference log and the source every cost and usage figure is computed from.
 type Recorded struct {
-	ID             string            `json:"id"` // inf_…
-	StartedAt      time.Time         `json:"started_at"`
-	Organization   string            `json:"organization_id"`
-	Workspace      string            `json:"workspace_id"`
-	User           string            `json:"user,omitempty"` // end user as the request names it, else the caller
-	APIKey         string            `json:"api_key_id,omitempty"`
-	App            string            `json:"app_id,omitempty"`
-	Agent          string            `json:"agent_id,omitempty"`
-	Session        string            `json:"session_id,omitempty"`
-	Conversation   string            `json:"conversation_id,omitempty"`
-	Type           string            `json:"type"`               // chat, embedding
-	RequestedModel string            `json:"requested_model"`    // as the client wrote it
-	Model          string            `json:"model"`              // provider/model that answered (or was tried last)
-	Provider       string            `json:"provider,omitempty"` // provider part of Model
-	Route          string            `json:"route,omitempty"`    // model route, for flotorch/<route>
-	Stream         bool              `json:"stream,omitempty"`
-	Status         Status            `json:"status"`
-	HTTPStatus     int               `json:"http_status"`          // what the client was answered
-	ErrorCode      string            `json:"error_code,omitempty"` // domain code
-	Error          string            `json:"error,omitempty"`
-	Cancelled      bool              `json:"cancelled,omitempty"` // the client went away
-	FinishReason   string            `json:"finish_reason,omitempty"`
-	InputTokens    int64             `json:"input_tokens"`
-	OutputTokens   int64             `json:"output_tokens"`
-	CachedTokens   int64             `json:"cached_tokens,omitempty"`   // part of InputTokens the provider served from its cache
-	UsageEstimated bool              `json:"usage_estimated,omitempty"` // counted by us, the provider gave no usage
-	Cost           domain.Money      `json:"cost_micro_usd"`
-	LatencyUS      int64             `json:"latency_us"`        // whole call
-	FirstTokenUS   int64             `json:"ttft_us,omitempty"` // streams: to the first content frame
-	Attempts       int               `json:"attempts"`          // upstream requests made
-	Tags           []string          `json:"tags,omitempty"`
-	Metadata       map[string]string `json:"metadata,omitempty"`
-	CorrelationID  string            `json:"correlation_id,omitempty"`
-	RequestID      string            `json:"request_id,omitempty"`
-	Reservations   []Reservation     `json:"reservations,omitempty"`
+	ID             string        `json:"id"` // inf_…
+	StartedAt      time.Time     `json:"started_at"`
+	Organization   string        `json:"organization_id"`
+	Workspace      string        `json:"workspace_id"`
+	User           string        `json:"user,omitempty"` // end user as the request names it, else the caller
+	APIKey         string        `json:"api_key_id,omitempty"`
+	App            string        `json:"app_id,omitempty"`
+	Agent          string        `json:"agent_id,omitempty"`
+	Session        string        `json:"session_id,omitempty"`
+	Conversation   string        `json:"conversation_id,omitempty"`
+	Type           string        `json:"type"`               // chat, embedding
+	RequestedModel string        `json:"requested_model"`    // as the client wrote it
+	Model          string        `json:"model"`              // provider/model that answered (or was tried last)
+	Provider       string        `json:"provider,omitempty"` // provider part of Model
+	Route          string        `json:"route,omitempty"`    // model route, for flotorch/<route>
+	Stream         bool          `json:"stream,omitempty"`
+	Status         Status        `json:"status"`
+	HTTPStatus     int           `json:"http_status"`          // what the client was answered
+	ErrorCode      string        `json:"error_code,omitempty"` // domain code
+	Cancelled      bool          `json:"cancelled,omitempty"`  // the client went away
+	FinishReason   string        `json:"finish_reason,omitempty"`
+	InputTokens    int64         `json:"input_tokens"`
+	OutputTokens   int64         `json:"output_tokens"`
+	CachedTokens   int64         `json:"cached_tokens,omitempty"`   // part of InputTokens the provider served from its cache
+	UsageEstimated bool          `json:"usage_estimated,omitempty"` // counted by us, the provider gave no usage
+	Cost           domain.Money  `json:"cost_micro_usd"`
+	LatencyUS      int64         `json:"latency_us"`        // whole call
+	FirstTokenUS   int64         `json:"ttft_us,omitempty"` // streams: to the first content frame
+	Attempts       int           `json:"attempts"`          // upstream requests made
+	CorrelationID  string        `json:"correlation_id,omitempty"`
+	RequestID      string        `json:"request_id,omitempty"`
+	Reservations   []Reservation `json:"reservations,omitempty"`
+	Details
 }
 
 // EventType implements domain.Fact.
 func (Recorded) EventType() string { return "inference.recorded.v1" }
+
+// SplitPersonal implements domain.PartlyPersonalFact.
+func (r Recorded) SplitPersonal() (open domain.Fact, personal any, subject string) {
+	if len(r.Tags) == 0 && len(r.Metadata) == 0 && r.Error == "" {
+		return r, nil, ""
+	}
+	details := r.Details
+	r.Details = Details{}
+	return r, details, cmp.Or(r.User, r.APIKey, r.Workspace)
+}
 
 // PayloadRecorded is what was said in a call: personal, kept apart so that it
 // can have a shorter life and its subject's key can be destroyed.

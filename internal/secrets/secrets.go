@@ -1,5 +1,6 @@
 // Package secrets seals short texts, such as the API keys of model providers,
-// so that the log and everything derived from it hold only their sealed form.
+// so that the log and everything derived from it hold only their sealed form,
+// and wraps other keys.
 //
 // A sealed text reads "sealed:v1:<key id>:<base64>". The base64 part is a
 // random nonce and the text encrypted with AES-256-GCM; the part before it is
@@ -119,6 +120,45 @@ func (r *Sealer) Open(sealed string) (string, error) {
 		return "", ErrDamaged
 	}
 	return string(plain), nil
+}
+
+// keyIDSize is the length of a key's id in bytes.
+const keyIDSize = 4
+
+// Wrap encrypts bytes, such as another key, in binary form: the key's id, a
+// nonce, and the sealed bytes. What is bound must be the same to unwrap.
+func (r *Sealer) Wrap(plain, bound []byte) ([]byte, error) {
+	out, err := hex.DecodeString(r.current)
+	if err != nil {
+		return nil, fmt.Errorf("wrap: %w", err)
+	}
+	aead := r.keys[r.current]
+	nonce := make([]byte, aead.NonceSize())
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, fmt.Errorf("wrap: %w", err)
+	}
+	return aead.Seal(append(out, nonce...), nonce, plain, bound), nil
+}
+
+// Unwrap decrypts what Wrap made. Errors: ErrUnknownKey and ErrDamaged.
+func (r *Sealer) Unwrap(wrapped, bound []byte) ([]byte, error) {
+	if len(wrapped) < keyIDSize {
+		return nil, ErrDamaged
+	}
+	id := hex.EncodeToString(wrapped[:keyIDSize])
+	aead := r.keys[id]
+	if aead == nil {
+		return nil, fmt.Errorf("%w: it was wrapped with key %q", ErrUnknownKey, id)
+	}
+	box := wrapped[keyIDSize:]
+	if len(box) < aead.NonceSize() {
+		return nil, ErrDamaged
+	}
+	plain, err := aead.Open(nil, box[:aead.NonceSize()], box[aead.NonceSize():], bound)
+	if err != nil {
+		return nil, ErrDamaged
+	}
+	return plain, nil
 }
 
 // Sealed tells whether a text has the form of a sealed one.

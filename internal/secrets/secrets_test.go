@@ -99,6 +99,37 @@ func TestEveryChangeIsNoticed(t *testing.T) {
 	}
 }
 
+func TestWrappedKeysOpenWithWhatTheyAreBoundTo(t *testing.T) {
+	old := ring(t, key(1))
+	rapid.Check(t, func(t *rapid.T) {
+		plain := rapid.SliceOf(rapid.Byte()).Draw(t, "plain")
+		bound := rapid.SliceOf(rapid.Byte()).Draw(t, "bound")
+		wrapped, err := old.Wrap(plain, bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, err := secrets.New(key(2), key(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := both.Unwrap(wrapped, bound); err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("unwrapped as %x: %v", got, err)
+		}
+		if _, err := both.Unwrap(wrapped, append(bound, 1)); !errors.Is(err, secrets.ErrDamaged) {
+			t.Fatalf("bound to something else: %v", err)
+		}
+		for n := range wrapped {
+			if _, err := both.Unwrap(wrapped[:n], bound); err == nil {
+				t.Fatalf("cut to %d bytes it opens", n)
+			}
+		}
+	})
+	wrapped, err := ring(t, key(2)).Wrap([]byte("x"), nil)
+	if _, unknown := old.Unwrap(wrapped, nil); err != nil || !errors.Is(unknown, secrets.ErrUnknownKey) {
+		t.Errorf("without the key: %v, %v", err, unknown)
+	}
+}
+
 func TestKeyFileIsMadeOnceAndPrivate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data", "keys", "master.key")
 	rings := make([]*secrets.Sealer, 8)

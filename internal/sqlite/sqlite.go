@@ -30,6 +30,9 @@ type Options struct {
 	MmapMiB     int // how much of the file is read through a memory map; default 64
 	BusyTimeout int // ms to wait for a lock held by another process; default 5,000
 
+	// Durable makes every commit wait for the disk, for files that cannot be
+	// rebuilt.
+	Durable bool
 	// NoSync leaves out every sync: the file may be damaged when the machine
 	// stops. For files that are thrown away, and for tests.
 	NoSync bool
@@ -98,9 +101,12 @@ func dsn(path string, o Options, readOnly bool) string {
 	v := url.Values{}
 	v.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", o.BusyTimeout)) // first: the next ones may wait
 	v.Add("_pragma", "journal_mode(WAL)")
-	if o.NoSync {
+	switch {
+	case o.NoSync:
 		v.Add("_pragma", "synchronous(OFF)")
-	} else {
+	case o.Durable:
+		v.Add("_pragma", "synchronous(FULL)")
+	default:
 		v.Add("_pragma", "synchronous(NORMAL)")
 	}
 	v.Add("_pragma", "temp_store(MEMORY)")
@@ -113,6 +119,9 @@ func dsn(path string, o Options, readOnly bool) string {
 		// changes (4 KiB pages) is carried over to the file less often.
 		v.Add("_pragma", fmt.Sprintf("cache_size(-%d)", o.WriteKiB))
 		v.Add("_pragma", "wal_autocheckpoint(4000)")
+		// What is deleted may be what a person asked to be erased: it must not
+		// stay behind in free pages. See also Scrub.
+		v.Add("_pragma", "secure_delete(ON)")
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }

@@ -41,7 +41,7 @@ func history(seed uint64, n int, workspace string) []analytics.Item {
 			Type: pick(r, "chat", "chat", "embedding"), RequestedModel: "smart", Model: pick(r, "p/small", "p/large", "q/other"),
 			Provider: "p", Status: inference.Success, HTTPStatus: 200, InputTokens: r.Int64N(1000), OutputTokens: r.Int64N(500),
 			Cost: domain.Money(r.Int64N(100_000)), LatencyUS: 1000 + r.Int64N(2_000_000), FirstTokenUS: r.Int64N(3) * 100, Attempts: 1,
-			Tags: []string{pick(r, "red", "blue")}, Metadata: map[string]string{"n": fmt.Sprint(i)},
+			Details:       inference.Details{Tags: []string{pick(r, "red", "blue")}, Metadata: map[string]string{"n": fmt.Sprint(i)}},
 			CorrelationID: fmt.Sprintf("corr_%d", i/3), RequestID: fmt.Sprintf("req_%d", i),
 			Reservations: []inference.Reservation{{BudgetID: "bud_1", ID: fmt.Sprint(i)}},
 		}

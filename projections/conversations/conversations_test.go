@@ -263,8 +263,10 @@ func TestRebuild(t *testing.T) {
 // keys is a key store whose keys can be destroyed.
 type keys struct{ gone atomic.Bool }
 
-func (k *keys) Seal(_ string, data []byte) ([]byte, error) { return data, nil }
-func (k *keys) Open(_ string, sealed []byte) ([]byte, error) {
+func (k *keys) Seal(dst []byte, _ streams.Subject, _, data []byte) ([]byte, error) {
+	return append(dst, data...), nil
+}
+func (k *keys) Open(_ streams.Subject, _, sealed []byte) ([]byte, error) {
 	if k.gone.Load() {
 		return nil, streams.ErrErased
 	}

@@ -41,8 +41,10 @@ func (p private) DataSubject() string { return p.Subject }
 // keys forgets on demand.
 type keys struct{ erased bool }
 
-func (*keys) Seal(_ string, data []byte) ([]byte, error) { return data, nil }
-func (k *keys) Open(_ string, sealed []byte) ([]byte, error) {
+func (*keys) Seal(dst []byte, _ streams.Subject, _, data []byte) ([]byte, error) {
+	return append(dst, data...), nil
+}
+func (k *keys) Open(_ streams.Subject, _, sealed []byte) ([]byte, error) {
 	if k.erased {
 		return nil, streams.ErrErased
 	}

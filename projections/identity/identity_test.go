@@ -287,8 +287,10 @@ func TestRowsEqualTheFold(t *testing.T) {
 // erased is a key store whose keys are destroyed.
 type erased struct{}
 
-func (erased) Seal(_ string, data []byte) ([]byte, error) { return data, nil }
-func (erased) Open(string, []byte) ([]byte, error)        { return nil, streams.ErrErased }
+func (erased) Seal(dst []byte, _ streams.Subject, _, data []byte) ([]byte, error) {
+	return append(dst, data...), nil
+}
+func (erased) Open(streams.Subject, []byte, []byte) ([]byte, error) { return nil, streams.ErrErased }
 
 // A person who was erased is not listed, and their keys do not work.
 func TestErasure(t *testing.T) {

@@ -301,8 +301,12 @@ func TestRebuildAndErasure(t *testing.T) {
 // erased is a key store whose keys are destroyed.
 type erased struct{}
 
-func (erased) Seal(_ string, data []byte) ([]byte, error)   { return data, nil }
-func (erased) Open(_ string, sealed []byte) ([]byte, error) { return nil, streams.ErrErased }
+func (erased) Seal(dst []byte, _ streams.Subject, _, data []byte) ([]byte, error) {
+	return append(dst, data...), nil
+}
+func (erased) Open(_ streams.Subject, _, sealed []byte) ([]byte, error) {
+	return nil, streams.ErrErased
+}
 
 func TestErased(t *testing.T) {
 	w := newWorld(t)

@@ -243,8 +243,10 @@ func TestRebuild(t *testing.T) {
 // erasing is a key store whose keys are all destroyed at once.
 type erasing struct{ gone bool }
 
-func (e *erasing) Seal(_ string, data []byte) ([]byte, error) { return data, nil }
-func (e *erasing) Open(_ string, sealed []byte) ([]byte, error) {
+func (e *erasing) Seal(dst []byte, _ streams.Subject, _, data []byte) ([]byte, error) {
+	return append(dst, data...), nil
+}
+func (e *erasing) Open(_ streams.Subject, _, sealed []byte) ([]byte, error) {
 	if e.gone {
 		return nil, streams.ErrErased
 	}

@@ -18,6 +18,7 @@ type Message struct {
 	Stream    bool           `json:"stream" default:"false" doc:"Answer with server-sent events: start, token…, end."`
 	ChatID    string         `json:"chat_id" doc:"Continues a conversation; a new one begins when absent."`
 	SessionID string         `json:"session_id" doc:"Uid of a session that the conversation belongs to."`
+	UserID    string         `json:"user_id" maxLength:"200" doc:"Your own id of the person whom a conversation that begins is held with; the key's user when absent. It is what their data is erased by." example:"user_bob"`
 	Variables map[string]any `json:"variables" doc:"Values for the places of the app's system prompt."`
 }
 
@@ -48,7 +49,7 @@ func (s *Service) Register(r *httpx.Router) {
 func (s *Service) complete(w http.ResponseWriter, req *http.Request, in *completionInput) (*httpx.Reply[view.ChatTurn], error) {
 	m := in.Body
 	t := Turn{Request: requestOf(req.Context()), AppID: m.AppID, ChatID: m.ChatID, SessionUID: m.SessionID,
-		Message: m.Message, Variables: m.Variables}
+		UserID: m.UserID, Message: m.Message, Variables: m.Variables}
 	t.Request.Route += " " + m.ChatID
 	if !m.Stream {
 		turn, err := s.Run(req.Context(), t, nil)

@@ -28,6 +28,7 @@ type incoming struct {
 	AppID     string         `json:"appId"`
 	ChatID    string         `json:"chatId"`
 	SessionID string         `json:"sessionId"`
+	UserID    string         `json:"userId"`
 	Variables map[string]any `json:"variables"`
 }
 
@@ -168,7 +169,7 @@ func (c *socket) wait() {
 
 func (c *socket) start(ctx context.Context, in incoming) {
 	t := c.base
-	t.Message, t.Model, t.Variables, t.SessionUID = in.Message, in.Model, in.Variables, in.SessionID
+	t.Message, t.Model, t.Variables, t.SessionUID, t.UserID = in.Message, in.Model, in.Variables, in.SessionID, in.UserID
 	if in.AppID != "" {
 		t.AppID = in.AppID
 	}

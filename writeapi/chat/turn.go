@@ -34,6 +34,7 @@ type Turn struct {
 	AppID      string           // whose configuration applies
 	ChatID     string           // "" begins a conversation
 	SessionUID string
+	UserID     string // with whom a conversation that begins is held; the caller when ""
 	Model      string // "" takes the app's
 	Message    string
 	Variables  map[string]any // for the app's system prompt
@@ -118,10 +119,11 @@ func (s *Service) configure(ctx context.Context, t *Turn) (catalogue.AppConfig, 
 
 // question is a turn that is on record.
 type question struct {
-	chatID, runID string
-	prompt        []conversation.Message
-	repeated      bool
-	ended         domain.Fact // how the turn ended, when the question is a repeat; nil while it runs
+	chatID, runID   string
+	userID, subject string // with whom the conversation is held, and whose key seals it
+	prompt          []conversation.Message
+	repeated        bool
+	ended           domain.Fact // how the turn ended, when the question is a repeat; nil while it runs
 }
 
 func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
@@ -130,7 +132,7 @@ func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
 	req.ID = t.ChatID
 	if t.ChatID == "" {
 		req.Create = true
-		cmd.Start = &conversation.Start{AppID: t.AppID, Model: t.Model, UserID: t.Request.Principal.UserID, SessionUID: t.SessionUID}
+		cmd.Start = &conversation.Start{AppID: t.AppID, Model: t.Model, UserID: cmp.Or(t.UserID, t.Request.Principal.UserID), SessionUID: t.SessionUID}
 	}
 	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, seen)
 	if err != nil || !out.Repeated {
@@ -181,7 +183,7 @@ func seen(l *commands.Loaded[conversation.State]) question {
 		return question{}
 	}
 	turn := l.State.Open[len(l.State.Open)-1]
-	return question{runID: turn.RunID, prompt: l.State.Prompt(turn.RunID)}
+	return question{runID: turn.RunID, userID: l.State.UserID, subject: l.State.Subject(), prompt: l.State.Prompt(turn.RunID)}
 }
 
 // again answers a repeated request as the first one was.
@@ -217,7 +219,7 @@ func (s *Service) answer(ctx context.Context, t Turn, config catalogue.AppConfig
 		return produced{}, err
 	}
 	p := t.Request.Principal
-	call := gateway.Call{Organization: p.Organization, Workspace: p.Workspace, User: p.UserID, APIKey: p.KeyID, App: t.AppID,
+	call := gateway.Call{Organization: p.Organization, Workspace: p.Workspace, User: p.UserID, EndUser: q.userID, Subject: q.subject, APIKey: p.KeyID, App: t.AppID,
 		Session: t.SessionUID, Conversation: q.chatID, RequestID: t.Request.RequestID, CorrelationID: t.Request.CorrelationID,
 		RecordPayload: s.RecordPayloads}
 	if sink == nil {

@@ -16,6 +16,7 @@ import (
 	"strata/internal/config"
 	"strata/internal/ratelimit"
 	"strata/internal/secrets"
+	"strata/internal/subjectkeys"
 	"strata/internal/telemetry"
 	"strata/projections/analytics"
 	"strata/streams"
@@ -33,6 +34,7 @@ type app struct {
 	store     *embedded.Log
 	codec     *streams.Codec
 	sealer    *secrets.Sealer
+	keys      *subjectkeys.Store
 	handler   *commands.Handler
 	resources *commands.Resources
 	budgets   *commands.Budgets
@@ -60,7 +62,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+		a.openLog, a.openKeys, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -86,8 +88,7 @@ func (a *app) openLog(context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.store.Close)
-	a.codec, err = newCodec()
-	return err
+	return nil
 }
 
 func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
@@ -99,10 +100,7 @@ func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
 	})
 }
 
-func (a *app) openCommands(context.Context) (err error) {
-	if a.sealer, err = secrets.Load(a.cfg.Secrets.MasterKey, a.cfg.Data.KeyFile()); err != nil {
-		return err
-	}
+func (a *app) openCommands(context.Context) error {
 	a.handler, a.resources = newCommands(a.store, a.codec, a.sealer, a.log, a.now)
 	return nil
 }

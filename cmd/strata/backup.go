@@ -23,10 +23,9 @@ func backedUp(cfg *config.Config) backup.Installation {
 		return filepath.ToSlash(rel)
 	}
 	models := within(cfg.Data.ModelsDir())
-	keys := within(filepath.Dir(cfg.Data.KeyFile()))
 	return backup.Installation{
 		Dir: cfg.Data.Dir, Log: within(cfg.Data.LogDir()), State: []string{models + "/reactors.db"},
-		Files: []string{within(cfg.Data.KeyFile())}, Keys: keys + "/subjects.db",
+		Files: []string{within(cfg.Data.KeyFile())}, Keys: within(cfg.Data.SubjectKeysFile()),
 	}
 }
 

@@ -37,9 +37,10 @@ func allFacts() []domain.FactType {
 		identity.Users.Facts, identity.APIKeys.Facts)
 }
 
-// newCodec knows every fact. Keys per subject come with erasure; the codec is
-// ready for them.
-func newCodec() (*streams.Codec, error) { return streams.NewCodec(allFacts(), nil, nil) }
+// newCodec knows every fact, and reads and writes personal data with keys.
+func newCodec(keys streams.Keys) (*streams.Codec, error) {
+	return streams.NewCodec(allFacts(), nil, keys)
+}
 
 // allModels are the read models in SQLite.
 func allModels() []projections.Model {

@@ -69,10 +69,11 @@ func rebuild(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	codec, err := newCodec()
+	_, keys, codec, err := openKeys(ctx, &loaded.Config, store)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, keys.Close()) }()
 	r := rebuilding{cfg: &loaded.Config, store: store, codec: codec, model: model, out: out}
 	if compare {
 		return r.compare(ctx)

@@ -39,6 +39,7 @@ var rooms = []struct {
 	{"internal/ratelimit", nil, "counts"},
 	{"internal/secrets", nil, "seals texts"},
 	{"internal/sqlite", nil, "an engine; it does not know what is stored"},
+	{"internal/subjectkeys", []string{"domain", "streams", "internal/sqlite"}, "keeps keys; it does not know what is sealed"},
 	{"internal/telemetry", nil, "what every room may report to"},
 	{"internal/view", []string{"domain"}, "what both sides of the API show"},
 }

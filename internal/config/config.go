@@ -61,6 +61,9 @@ func (d Data) ModelsDir() string { return filepath.Join(d.Dir, "models") }
 // KeyFile is the file of the master key, unless one is given in the environment.
 func (d Data) KeyFile() string { return filepath.Join(d.Dir, "keys", "master.key") }
 
+// SubjectKeysFile is the file of the keys that personal data is sealed under.
+func (d Data) SubjectKeysFile() string { return filepath.Join(d.Dir, "keys", "subjects.db") }
+
 // Backup is where the server itself may write backups.
 type Backup struct {
 	Dir string `yaml:"dir" env:"BACKUP_DIR" doc:"Directory in which backups asked for over the API are made, each in a directory of its own. It should not be on the same disk as the data. Empty: the API makes none; strata backup works without."`

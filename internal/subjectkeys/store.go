@@ -19,9 +19,6 @@ import (
 	"strata/streams"
 )
 
-// FileName is the name of the key store's file in its directory.
-const FileName = "subjects.db"
-
 // keySize is the length of a subject's key in bytes (AES-256).
 const keySize = 32
 

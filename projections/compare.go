@@ -5,19 +5,21 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
+	"strata/domain"
 	"strata/internal/sqlite"
 )
 
 // Difference is how one table of two files differs.
 type Difference struct {
-	Table   string
-	RowsA   int      // rows in the first file; -1 when it has no such table
-	RowsB   int      // rows in the second
-	OnlyA   int      // distinct rows that only the first file has
-	OnlyB   int      // distinct rows that only the second has
-	Samples []string // a few of them, "A: …" or "B: …"
+	Table   string   `json:"table"`
+	RowsA   int      `json:"rows_a"`            // rows in the first file; -1 when it has no such table
+	RowsB   int      `json:"rows_b"`            // rows in the second
+	OnlyA   int      `json:"only_a"`            // distinct rows that only the first file has
+	OnlyB   int      `json:"only_b"`            // distinct rows that only the second has
+	Samples []string `json:"samples,omitempty"` // a few of them, "A: …" or "B: …"
 }
 
 // String says it in one line.
@@ -35,25 +37,57 @@ const maxSamples = 5
 // and so are search tables, whose inside depends on the order of writing; they
 // are built from tables that are compared.
 func Compare(ctx context.Context, a, b string) (diff []Difference, err error) {
-	db, err := sql.Open("sqlite", "file:"+a+"?_pragma=busy_timeout(5000)")
+	c, err := beginComparison(ctx, a, b)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := db.Conn(ctx) // ATTACH belongs to one connection
+	defer func() { err = errors.Join(err, c.close()) }()
+	return c.run(ctx)
+}
+
+// comparison is two files on one connection.
+type comparison struct {
+	db   *sql.DB
+	conn *sql.Conn // ATTACH belongs to one connection
+}
+
+func beginComparison(ctx context.Context, a, b string) (*comparison, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: a}).EscapedPath()+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", a, err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, "ATTACH ? AS other", b); err != nil {
-		return nil, fmt.Errorf("open %s: %w", b, sqlite.Classify(err))
-	}
-	tables, err := comparedTables(ctx, conn)
+	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("open %s: %w", a, sqlite.Classify(err)), db.Close())
+	}
+	c := &comparison{db, conn}
+	if _, err := conn.ExecContext(ctx, "ATTACH ? AS other", b); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", b, sqlite.Classify(err)), c.close())
+	}
+	return c, nil
+}
+
+func (c *comparison) close() error { return errors.Join(c.conn.Close(), c.db.Close()) }
+
+// pin keeps the first file's rows as they are now for this comparison, while the
+// file itself goes on, and returns the position that they reflect.
+func (c *comparison) pin(ctx context.Context) (at domain.Position, err error) {
+	if _, err := c.conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return 0, fmt.Errorf("compare: %w", sqlite.Classify(err))
+	}
+	if err := c.conn.QueryRowContext(ctx, "SELECT position FROM main.strata_checkpoint").Scan(&at); err != nil {
+		return 0, fmt.Errorf("compare: %w", sqlite.Classify(err))
+	}
+	return at, nil
+}
+
+func (c *comparison) run(ctx context.Context) (diff []Difference, err error) {
+	tables, err := comparedTables(ctx, c.conn)
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", sqlite.Classify(err))
 	}
 	for _, t := range tables {
-		d, err := compareTable(ctx, conn, t)
+		d, err := compareTable(ctx, c.conn, t)
 		if err != nil {
 			return nil, fmt.Errorf("compare table %s: %w", t.name, sqlite.Classify(err))
 		}

@@ -2,23 +2,16 @@ package projections
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"strata/domain"
 	"strata/internal/sqlite"
+	"strata/streams"
 )
-
-// Reader reads a model's committed rows. It stays valid when the runner has to
-// replace the file behind it.
-type Reader interface {
-	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
-}
 
 // bookkeeping is kept in every model's file beside the model's own tables, so
 // that it commits with them. Its tables begin with "strata_": Compare leaves
@@ -27,7 +20,7 @@ const bookkeeping = `
 CREATE TABLE strata_checkpoint (
   one      INTEGER PRIMARY KEY CHECK (one = 1),
   position INTEGER NOT NULL, -- every event up to here is in the rows, or parked
-  indexed  INTEGER NOT NULL  -- whether Indexes has been run
+  indexed  INTEGER NOT NULL  -- whether the file has caught up once and Indexes has been run
 );
 INSERT INTO strata_checkpoint VALUES (1, 0, 0);
 CREATE TABLE strata_parked (
@@ -35,121 +28,129 @@ CREATE TABLE strata_parked (
   stream   TEXT NOT NULL,
   type     TEXT NOT NULL,
   error    TEXT NOT NULL, -- '' for an event that only waits behind a failing one
-  at       INTEGER NOT NULL -- when it was parked, Unix microseconds
+  at       INTEGER NOT NULL, -- when it was parked, Unix microseconds
+  queue    TEXT NOT NULL -- what waits together: the stream, unless the model says otherwise
 );
-CREATE INDEX strata_parked_stream ON strata_parked (stream, position);
+CREATE INDEX strata_parked_queue ON strata_parked (queue, position);
+CREATE TABLE strata_rebuild (
+  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  building INTEGER NOT NULL, -- the file is the shadow of a living one
+  report   TEXT NOT NULL     -- the rebuild that made the file, as JSON
+);
 `
 
 // file is a model's database with its bookkeeping read into memory. Its owner
-// serialises everything but reads.
+// serialises everything.
 type file struct {
-	model   Model
-	path    string
-	options sqlite.Options
-	handle  handle
-	saved   domain.Position         // checkpoint in the database
-	reached domain.Position         // saved, or further when the events since did not match
-	indexed bool                    // Indexes has been run
-	parked  map[domain.StreamID]int // parked events per stream
-	waiting atomic.Int64            // sum of parked, for status
+	model    Model
+	path     string
+	options  sqlite.Options
+	db       *sqlite.DB
+	skip     *leftOut        // discarded for good
+	saved    domain.Position // checkpoint in the database
+	reached  domain.Position // saved, or further when the events since did not match
+	indexed  bool            // Indexes has been run
+	building bool            // a shadow
+	rebuilt  Rebuilding      // how the file was made, if by a rebuild
+	parked   map[string]int  // parked events per queue
+	waiting  atomic.Int64    // sum of parked, for status
 }
 
-// handle lets the database be replaced under its readers.
-type handle struct{ db atomic.Pointer[sqlite.DB] }
+// role says what a file is made as, when it is not there.
+type role int
 
-func (h *handle) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return h.db.Load().Query(ctx, query, args...)
-}
+const (
+	existing role = iota // it is not made: errUnmade
+	living
+	shadow
+)
 
-func (h *handle) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return h.db.Load().QueryRow(ctx, query, args...)
-}
-
-// fileName names a model's file. The version is part of it, so that an older
-// binary finds its own file again.
-// FileName is the name of the file that a runner keeps a model in.
-func FileName(m Model) string { return fmt.Sprintf("%s-v%d.db", m.Name(), m.Version()) }
+// errUnmade: the file has no tables. Its process died while making it.
+var errUnmade = errors.New("read model file has no tables")
 
 // openFile opens a model's file, making it when it is not there.
-func openFile(ctx context.Context, path string, o sqlite.Options, m Model) (*file, error) {
-	f := &file{model: m, path: path, options: o}
+func openFile(ctx context.Context, path string, o sqlite.Options, m Model, skip *leftOut, as role) (*file, error) {
 	db, err := sqlite.Open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
-	f.handle.db.Store(db)
-	if err := f.prepare(ctx); err != nil {
+	f := &file{model: m, path: path, options: o, db: db, skip: skip}
+	if err := f.prepare(ctx, as); err != nil {
 		return nil, errors.Join(fmt.Errorf("read model %s: %w", m.Name(), err), db.Close())
 	}
 	return f, nil
 }
 
 // prepare makes the tables of an empty file and reads the bookkeeping.
-func (f *file) prepare(ctx context.Context) error {
-	db := f.handle.db.Load()
-	var made int
-	if err := db.QueryRow(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'strata_checkpoint'").Scan(&made); err != nil {
+func (f *file) prepare(ctx context.Context, as role) error {
+	var made, current bool
+	err := f.db.QueryRow(ctx, `SELECT count(*) FILTER (WHERE name = 'strata_checkpoint'), count(*) FILTER (WHERE name = 'strata_rebuild')
+		FROM sqlite_master`).Scan(&made, &current)
+	if err != nil {
 		return sqlite.Classify(err)
 	}
-	if made == 0 {
-		err := db.Write(ctx, func(tx *sqlite.Tx) error {
+	if made && !current {
+		// Written before there were rebuilds beside the living model: folding it
+		// again is simpler than to know every form there ever was.
+		return fmt.Errorf("%w: its bookkeeping is of an older form", sqlite.ErrCorrupt)
+	}
+	if !made && as == existing {
+		return errUnmade
+	}
+	if !made {
+		err := f.db.Write(ctx, func(tx *sqlite.Tx) error {
 			if _, err := tx.Exec(ctx, f.model.Schema()); err != nil {
 				return fmt.Errorf("schema: %w", err)
 			}
-			_, err := tx.Exec(ctx, bookkeeping)
+			if _, err := tx.Exec(ctx, bookkeeping); err != nil {
+				return err
+			}
+			// With the tables: a shadow must never be taken for a living file.
+			_, err := tx.Exec(ctx, "INSERT INTO strata_rebuild VALUES (1, ?, '{}')", as == shadow)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	err := db.QueryRow(ctx, "SELECT position, indexed FROM strata_checkpoint").Scan(&f.saved, &f.indexed)
-	if err != nil {
+	if err := f.db.QueryRow(ctx, "SELECT position, indexed FROM strata_checkpoint").Scan(&f.saved, &f.indexed); err != nil {
 		return fmt.Errorf("checkpoint: %w", sqlite.Classify(err))
 	}
 	f.reached = f.saved
-	return f.loadParked(ctx)
+	return errors.Join(f.loadParked(ctx), f.loadReport(ctx))
 }
 
 func (f *file) loadParked(ctx context.Context) error {
-	f.parked = map[domain.StreamID]int{}
+	f.parked = map[string]int{}
 	f.waiting.Store(0)
-	rows, err := f.handle.Query(ctx, "SELECT stream, count(*) FROM strata_parked GROUP BY stream")
+	rows, err := f.db.Query(ctx, "SELECT queue, count(*) FROM strata_parked GROUP BY queue")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var stream domain.StreamID
+		var queue string
 		var n int
-		if err := rows.Scan(&stream, &n); err != nil {
+		if err := rows.Scan(&queue, &n); err != nil {
 			return sqlite.Classify(err)
 		}
-		f.parked[stream] = n
+		f.parked[queue] = n
 		f.waiting.Add(int64(n))
 	}
 	return sqlite.Classify(rows.Err())
 }
 
-// reset replaces the file with an empty one: everything is folded again.
-func (f *file) reset(ctx context.Context) error {
-	if err := f.handle.db.Load().Close(); err != nil && !errors.Is(err, sqlite.ErrCorrupt) {
-		return fmt.Errorf("close %s: %w", f.path, err)
+// queueOf is what an event waits with when something before it failed.
+func (f *file) queueOf(e *streams.Recorded) string {
+	if g, ok := f.model.(Grouper); ok {
+		return g.Group(e)
 	}
-	if err := sqlite.Remove(f.path); err != nil {
-		return err
-	}
-	db, err := sqlite.Open(ctx, f.path, f.options)
-	if err != nil {
-		return err
-	}
-	f.handle.db.Store(db)
-	return f.prepare(ctx)
+	return string(e.Stream)
 }
 
 // buildIndexes runs the DDL that was put off during the first catch-up.
 func (f *file) buildIndexes(ctx context.Context) error {
-	err := f.handle.db.Load().Write(ctx, func(tx *sqlite.Tx) error {
+	err := f.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if ddl := f.model.Indexes(); strings.TrimSpace(ddl) != "" {
 			if _, err := tx.Exec(ctx, ddl); err != nil {
 				return err
@@ -175,7 +176,7 @@ func (f *file) save(ctx context.Context) error {
 
 // write runs fn and moves the checkpoint in one transaction.
 func (f *file) write(ctx context.Context, to domain.Position, fn func(tx *sqlite.Tx) error) error {
-	err := f.handle.db.Load().Write(ctx, func(tx *sqlite.Tx) error {
+	err := f.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -189,19 +190,51 @@ func (f *file) write(ctx context.Context, to domain.Position, fn func(tx *sqlite
 	return nil
 }
 
-func (f *file) close() error { return f.handle.db.Load().Close() }
+func (f *file) close() error { return f.db.Close() }
 
-// removeOlder deletes the files of other versions of the model.
-func (f *file) removeOlder() error {
-	others, err := filepath.Glob(filepath.Join(filepath.Dir(f.path), f.model.Name()+"-v*.db"))
-	if err != nil {
-		return err
+// remove closes the file and deletes it.
+func (f *file) remove() error {
+	if err := f.close(); err != nil && !errors.Is(err, sqlite.ErrCorrupt) {
+		return fmt.Errorf("close %s: %w", f.path, err)
 	}
-	var errs []error
-	for _, other := range others {
-		if filepath.Base(other) != filepath.Base(f.path) {
-			errs = append(errs, sqlite.Remove(other))
-		}
-	}
-	return errors.Join(errs...)
+	return sqlite.Remove(f.path)
+}
+
+// durable brings everything that was committed to the disk.
+func (f *file) durable(ctx context.Context) error {
+	return f.db.Checkpoint(ctx)
+}
+
+// Rebuilding is what there is to tell of a rebuild: of the one that runs, or of
+// the last one.
+type Rebuilding struct {
+	State           RebuildState    `json:"state"`
+	Position        domain.Position `json:"position"` // the new rows reflect the log up to here
+	Target          domain.Position `json:"target"`   // where the living model is
+	EventsPerSecond int             `json:"events_per_second,omitempty"`
+	StartedAt       time.Time       `json:"started_at"`
+	FinishedAt      time.Time       `json:"finished_at,omitzero"`
+	ComparedAt      domain.Position `json:"compared_at,omitempty"` // where old and new rows were compared
+	Differences     []Difference    `json:"differences,omitempty"` // between the old rows (A) and the new ones (B)
+	Parked          int             `json:"parked"`                // events set aside by the new model
+	LeftOut         int             `json:"left_out"`              // events discarded before it began
+	Error           string          `json:"error,omitempty"`       // why it failed, or what is being tried again
+}
+
+// RebuildState is how far a rebuild is.
+type RebuildState string
+
+// The states of a rebuild.
+const (
+	RebuildFilling   RebuildState = "filling"   // folding the log
+	RebuildIndexing  RebuildState = "indexing"  // building indexes
+	RebuildComparing RebuildState = "comparing" // with the living rows
+	RebuildDone      RebuildState = "done"      // the new rows are the living ones
+	RebuildCancelled RebuildState = "cancelled"
+	RebuildFailed    RebuildState = "failed" // the living rows stay
+)
+
+// Ended tells whether nothing more happens.
+func (s RebuildState) Ended() bool {
+	return s == RebuildDone || s == RebuildCancelled || s == RebuildFailed
 }

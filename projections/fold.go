@@ -21,7 +21,7 @@ type failure struct {
 
 // fold applies a batch in one transaction with the checkpoint, which moves to
 // upTo. Events at or below the checkpoint are skipped: they are re-deliveries.
-// Events of parked streams join their queue.
+// Events behind parked ones join their queue, discarded ones are left out.
 //
 // When an event fails, what comes before it is committed and the failure is
 // returned; the caller retries or parks it and folds the rest. The events that
@@ -61,7 +61,7 @@ func (f *file) fold(ctx context.Context, codec *streams.Codec, batch []streams.R
 func (f *file) decode(codec *streams.Codec, batch []streams.Recorded) ([]domain.Event, *failure) {
 	events := make([]domain.Event, 0, len(batch))
 	for i := range batch {
-		if f.parked[batch[i].Stream] > 0 {
+		if f.fateOf(&batch[i]) != fateApply {
 			continue
 		}
 		e, err := codec.Decode(batch[i])
@@ -80,9 +80,9 @@ func (f *file) foldSingly(ctx context.Context, codec *streams.Codec, batch []str
 	var fault *failure
 	done := batch
 	to := upTo
-	err := f.handle.db.Load().Write(ctx, func(tx *sqlite.Tx) error {
+	err := f.db.Write(ctx, func(tx *sqlite.Tx) error {
 		for i := range batch {
-			if f.parked[batch[i].Stream] > 0 {
+			if f.fateOf(&batch[i]) != fateApply {
 				continue
 			}
 			e, err := codec.Decode(batch[i])
@@ -138,13 +138,16 @@ func aboutStorage(err error) bool {
 	return errors.Is(err, sqlite.ErrStorage) || errors.Is(err, sqlite.ErrCorrupt) || errors.Is(err, context.Canceled)
 }
 
-// queue puts the events of a batch that belong to parked streams into their queues.
+// queue puts the events of a batch that wait behind parked ones into their queues.
 func (f *file) queue(ctx context.Context, tx *sqlite.Tx, batch []streams.Recorded, now time.Time) error {
+	if len(f.parked) == 0 {
+		return nil
+	}
 	for i := range batch {
-		if f.parked[batch[i].Stream] == 0 {
+		if f.fateOf(&batch[i]) != fateWait {
 			continue
 		}
-		if err := insertParked(ctx, tx, batch[i], "", now); err != nil {
+		if err := f.insertParked(ctx, tx, &batch[i], "", now); err != nil {
 			return err
 		}
 	}
@@ -157,28 +160,47 @@ func (f *file) countParked(batch []streams.Recorded) {
 		return
 	}
 	for i := range batch {
-		if n := f.parked[batch[i].Stream]; n > 0 {
-			f.parked[batch[i].Stream] = n + 1
+		if f.fateOf(&batch[i]) == fateWait {
+			f.parked[f.queueOf(&batch[i])]++
 			f.waiting.Add(1)
 		}
 	}
 }
 
-// park sets a failing event aside; its stream waits from now on.
+// fate is what becomes of an event.
+type fate int
+
+const (
+	fateApply fate = iota
+	fateWait       // it joins the queue of those before it
+	fateSkip       // somebody decided to leave it out
+)
+
+func (f *file) fateOf(e *streams.Recorded) fate {
+	switch {
+	case f.skip.has(e.Position):
+		return fateSkip
+	case len(f.parked) > 0 && f.parked[f.queueOf(e)] > 0:
+		return fateWait
+	}
+	return fateApply
+}
+
+// park sets a failing event aside; what comes behind it waits from now on.
 func (f *file) park(ctx context.Context, fault *failure, now time.Time) error {
 	err := f.write(ctx, fault.event.Position, func(tx *sqlite.Tx) error {
-		return insertParked(ctx, tx, fault.event, fault.err.Error(), now)
+		return f.insertParked(ctx, tx, &fault.event, fault.err.Error(), now)
 	})
 	if err != nil {
 		return fmt.Errorf("park event %d: %w", fault.event.Position, err)
 	}
-	f.parked[fault.event.Stream]++
+	f.parked[f.queueOf(&fault.event)]++
 	f.waiting.Add(1)
 	return nil
 }
 
-func insertParked(ctx context.Context, tx *sqlite.Tx, e streams.Recorded, cause string, now time.Time) error {
-	_, err := tx.Exec(ctx, "INSERT INTO strata_parked (position, stream, type, error, at) VALUES (?, ?, ?, ?, ?)",
-		int64(e.Position), string(e.Stream), e.Type, cause, now.UnixMicro())
+func (f *file) insertParked(ctx context.Context, tx *sqlite.Tx, e *streams.Recorded, cause string, now time.Time) error {
+	_, err := tx.Exec(ctx, "INSERT INTO strata_parked (position, stream, type, error, at, queue) VALUES (?, ?, ?, ?, ?, ?)",
+		int64(e.Position), string(e.Stream), e.Type, cause, now.UnixMicro(), f.queueOf(e))
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,9 @@ func (m *tallies) mend() {
 type impatient struct {
 	mu    sync.Mutex
 	waits []time.Duration
+
+	blocking int           // from this wait on, none is ever over; 0 is never
+	blocked  chan struct{} // closed when one such wait has begun
 }
 
 func (c *impatient) Now() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -104,9 +108,24 @@ func (c *impatient) After(d time.Duration) <-chan time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waits = append(c.waits, d)
+	if c.blocking > 0 && len(c.waits) >= c.blocking {
+		if len(c.waits) == c.blocking {
+			close(c.blocked)
+		}
+		return nil
+	}
 	now := make(chan time.Time, 1)
 	now <- c.Now()
 	return now
+}
+
+// blockAt makes time stand still from the n-th wait from now on, and returns
+// what tells that somebody waits for it.
+func (c *impatient) blockAt(n int) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blocking, c.blocked = len(c.waits)+n, make(chan struct{})
+	return c.blocked
 }
 
 // world is a log with a model over it.
@@ -117,7 +136,10 @@ type world struct {
 	codec  *streams.Codec
 	model  *tallies
 	clock  *impatient
+	logger *slog.Logger
 	runner *projections.Runner
+
+	prepare func(*projections.Runner) // before it starts
 }
 
 func newWorld(t *testing.T) *world {
@@ -128,11 +150,14 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) start(hooks ...func(string, []domain.Event)) {
 	w.Helper()
-	r, err := projections.Open(w.Context(), projections.Config{Dir: w.dir, Store: w.log, NoSync: true, Codec: w.codec, Clock: w.clock, BatchSize: 7}, w.model)
+	r, err := projections.Open(w.Context(), projections.Config{Dir: w.dir, Store: w.log, NoSync: true, Codec: w.codec, Clock: w.clock, Logger: w.logger, BatchSize: 7}, w.model)
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.runner = r
+	if w.prepare != nil {
+		w.prepare(r)
+	}
 	for _, hook := range hooks {
 		r.OnCommit(hook)
 	}

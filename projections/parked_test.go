@@ -55,15 +55,15 @@ func TestRetryAppliesAParkedStreamInOrder(t *testing.T) {
 	w.start()
 	w.caughtUp()
 
-	if err := w.runner.Retry(t.Context(), "tallies", "tally-a"); err == nil {
-		t.Fatal("it cannot succeed yet")
+	if got, err := w.runner.Retry(t.Context(), "tallies", "tally-a"); err != nil || got.Applied != 0 || len(got.Failed) != 1 || got.Failed[0].Error == "" {
+		t.Fatalf("it cannot succeed yet: %+v, %v", got, err)
 	}
 	if got := w.parked(); len(got) != 4 {
 		t.Fatalf("parked %+v", got)
 	}
 	w.model.mend()
-	if err := w.runner.Retry(t.Context(), "tallies", "tally-a"); err != nil {
-		t.Fatal(err)
+	if got, err := w.runner.Retry(t.Context(), "tallies", "tally-a"); err != nil || got.Applied != 3 || len(got.Failed) > 0 {
+		t.Fatalf("%+v, %v", got, err)
 	}
 	w.expect("a", "1,2,3")
 	w.expect("b", "")
@@ -73,10 +73,10 @@ func TestRetryAppliesAParkedStreamInOrder(t *testing.T) {
 	if got := w.parked(); len(got) != 1 || got[0].Stream != "tally-b" {
 		t.Errorf("parked %+v", got)
 	}
-	if err := w.runner.Retry(t.Context(), "tallies", "tally-a"); !errors.Is(err, domain.ErrNotFound) {
+	if _, err := w.runner.Retry(t.Context(), "tallies", "tally-a"); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("nothing is parked: %v", err)
 	}
-	if err := w.runner.Retry(t.Context(), "nothing", "tally-a"); !errors.Is(err, domain.ErrNotFound) {
+	if _, err := w.runner.Retry(t.Context(), "nothing", "tally-a"); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("no such model: %v", err)
 	}
 }

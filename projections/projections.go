@@ -41,6 +41,15 @@ type Model interface {
 	Apply(ctx context.Context, tx Tx, events []domain.Event) error
 }
 
+// Grouper is a Model whose rows depend on the order of events across streams.
+// When one of its events cannot be applied, all later ones of the same group
+// wait behind it; for other models, only those of its stream do.
+type Grouper interface {
+	Model
+	// Group names what an event waits with. It is asked before the event is decoded.
+	Group(e *streams.Recorded) string
+}
+
 // Tx is what Apply may do with the database. Statements are prepared once and
 // kept by the runner, so pass constant SQL.
 type Tx interface {

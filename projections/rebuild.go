@@ -27,7 +27,11 @@ func Rebuild(ctx context.Context, store streams.Store, codec *streams.Codec, m M
 	if err := sqlite.Remove(path); err != nil {
 		return done, err
 	}
-	f, err := openFile(ctx, path, sqlite.Options{NoSync: true}, m)
+	skip, err := readLeftOut(ctx, store, m)
+	if err != nil {
+		return done, err
+	}
+	f, err := openFile(ctx, path, sqlite.Options{NoSync: true}, m, skip, living)
 	if err != nil {
 		return done, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -72,18 +71,22 @@ func (c *Config) setDefaults() {
 // later events of its stream, while other streams flow on; nothing is ever
 // skipped. See Parked and Retry.
 //
-// A model whose version has changed is folded into a new file from the start of
-// the log, and the older file is removed when the new one has caught up. Reads
-// use the new file from the beginning, so during that time they see what has
-// been folded so far; State tells.
+// A model whose version has changed, or whose file is missing, damaged or ahead
+// of the log, is folded into a new file from the start of the log. Until that has
+// caught up once, reading it is refused with SERVICE_UNAVAILABLE (the other
+// models serve), and then the older file is removed. A model of the right version
+// can be folded again beside the living one; see Rebuild.
 type Runner struct {
 	cfg     Config
 	workers []*worker
 	byName  map[string]*worker
 	hooks   []func(model string, events []domain.Event)
+	flushes []func(model string)
+	obeyed  watermark // decisions to leave events out are followed up to here
 
 	mu      sync.Mutex
-	cancel  context.CancelFunc // non-nil once started
+	living  context.Context    // ends with Stop; nil before Start
+	cancel  context.CancelFunc // of living
 	stopped bool
 	running sync.WaitGroup
 }
@@ -101,11 +104,12 @@ func Open(ctx context.Context, cfg Config, models ...Model) (*Runner, error) {
 		return nil, fmt.Errorf("read models: head of the log: %w", err)
 	}
 	r := &Runner{cfg: cfg, byName: map[string]*worker{}}
+	r.obeyed.set(head) // opening the models reads what was decided before
 	for _, m := range models {
 		if _, twice := r.byName[m.Name()]; twice {
 			return nil, errors.Join(fmt.Errorf("two read models are named %s", m.Name()), r.close())
 		}
-		w, err := r.openWorker(ctx, m, head)
+		w, err := r.newWorker(ctx, m, head)
 		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
@@ -115,38 +119,24 @@ func Open(ctx context.Context, cfg Config, models ...Model) (*Runner, error) {
 	return r, nil
 }
 
-func (r *Runner) openWorker(ctx context.Context, m Model, head domain.Position) (*worker, error) {
-	path := filepath.Join(r.cfg.Dir, FileName(m))
-	options := sqlite.Options{NoSync: r.cfg.NoSync}
-	f, err := openFile(ctx, path, options, m)
-	if errors.Is(err, sqlite.ErrCorrupt) {
-		r.cfg.Logger.ErrorContext(ctx, "read model file is corrupt, rebuilding it from the log", "model", m.Name(), "file", path, "error", err)
-		if err := sqlite.Remove(path); err != nil {
-			return nil, err
-		}
-		f, err = openFile(ctx, path, options, m)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if f.saved > head {
-		r.cfg.Logger.ErrorContext(ctx, "read model is ahead of the log, rebuilding it", "model", m.Name(), "position", f.saved, "head", head)
-		if err := f.reset(ctx); err != nil {
-			return nil, errors.Join(err, f.close())
-		}
-	}
-	w := &worker{runner: r, file: f, log: r.cfg.Logger.With("model", m.Name()), live: make(chan struct{})}
-	w.mark.wanted = make(chan struct{}, 1)
-	w.mark.set(f.saved)
-	w.setState(StateStarting, nil)
-	return w, nil
-}
+func (r *Runner) options() sqlite.Options { return sqlite.Options{NoSync: r.cfg.NoSync} }
 
 // OnCommit registers a function that is told of every commit of every model
 // before the model's position moves, so that caches are clean when a reader who
 // waited for the position reads. It must be called before Start and must be quick.
 func (r *Runner) OnCommit(hook func(model string, events []domain.Event)) {
 	r.hooks = append(r.hooks, hook)
+}
+
+// OnReplace registers a function that is told when other rows take the place of
+// a model's rows, after a rebuild or a damage: caches must drop everything they
+// know of the model. It must be called before Start and must be quick.
+func (r *Runner) OnReplace(flush func(model string)) { r.flushes = append(r.flushes, flush) }
+
+func (r *Runner) replaced(model string) {
+	for _, flush := range r.flushes {
+		flush(model)
+	}
 }
 
 func (r *Runner) committed(model string, events []domain.Event) {
@@ -167,8 +157,11 @@ func (r *Runner) Start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	r.living = ctx
+	r.running.Go(func() { r.obey(ctx) })
 	for _, w := range r.workers {
 		r.running.Go(func() { w.run(ctx) })
+		w.rebuild.resume(r)
 	}
 	return nil
 }
@@ -199,20 +192,20 @@ func (r *Runner) close() error {
 
 // Reader returns what a model's queries read from.
 func (r *Runner) Reader(model string) (Reader, error) {
-	w, ok := r.byName[model]
-	if !ok {
-		return nil, fmt.Errorf("no read model is named %s", model)
+	w, err := r.worker(model)
+	if err != nil {
+		return nil, err
 	}
-	return &w.file.handle, nil
+	return &w.handle, nil
 }
 
 // Wait blocks until the committed rows of a model reflect the log up to pos, or
 // ctx ends. It answers how many positions are still missing, 0 when none.
 // Events the model does not want count as reflected as soon as it has passed them.
 func (r *Runner) Wait(ctx context.Context, model string, pos domain.Position) (lag uint64, err error) {
-	w, ok := r.byName[model]
-	if !ok {
-		return 0, fmt.Errorf("no read model is named %s", model)
+	w, err := r.worker(model)
+	if err != nil {
+		return 0, err
 	}
 	if at := w.mark.wait(ctx, pos); at < pos {
 		return uint64(pos - at), nil
@@ -227,21 +220,26 @@ func (r *Runner) WaitLive(ctx context.Context) error {
 		select {
 		case <-w.live:
 		case <-ctx.Done():
-			return fmt.Errorf("read model %s is still catching up: %w", w.file.model.Name(), ctx.Err())
+			return fmt.Errorf("read model %s is still catching up: %w", w.model.Name(), ctx.Err())
 		}
 	}
 	return nil
 }
 
-// Status describes every model, for readiness and metrics.
-func (r *Runner) Status(ctx context.Context) ([]Status, error) {
-	head, err := r.cfg.Store.Head(ctx)
+func (r *Runner) worker(model string) (*worker, error) {
+	w, ok := r.byName[model]
+	if !ok {
+		return nil, domain.NotFound("read model", model)
+	}
+	return w, nil
+}
+
+// Ready tells whether a model can be read. Errors: NOT_FOUND for an unknown one;
+// SERVICE_UNAVAILABLE, with what it is waiting for, while it is being built.
+func (r *Runner) Ready(model string) error {
+	w, err := r.worker(model)
 	if err != nil {
-		return nil, fmt.Errorf("head of the log: %w", err)
+		return err
 	}
-	var all []Status
-	for _, w := range r.workers {
-		all = append(all, w.status(head))
-	}
-	return all, nil
+	return w.ready()
 }

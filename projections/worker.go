@@ -4,37 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
+	"sync/atomic"
 
 	"strata/domain"
 	"strata/internal/sqlite"
 	"strata/streams"
 )
-
-// State is what a model is doing.
-type State string
-
-// The states of a model.
-const (
-	StateStarting   State = "starting"    // not reading yet
-	StateCatchingUp State = "catching_up" // reading what the log holds
-	StateIndexing   State = "indexing"    // building indexes after the first catch-up
-	StateLive       State = "live"        // follows the log as it grows
-	StateRetrying   State = "retrying"    // something failed and is being tried again; see Error
-	StateStopped    State = "stopped"
-)
-
-// Status describes a model.
-type Status struct {
-	Model    string          `json:"model"`
-	Version  int             `json:"version"`
-	State    State           `json:"state"`
-	Position domain.Position `json:"position"` // the rows reflect the log up to here
-	Lag      uint64          `json:"lag"`      // positions behind the log's head
-	Parked   int             `json:"parked"`   // events set aside; see Runner.Parked
-	Error    string          `json:"error,omitempty"`
-}
 
 // saveEvery is how many positions without a matching event may pass before the
 // checkpoint is saved: a model of rare events then need not read the log from
@@ -43,56 +18,108 @@ const saveEvery = 10_000
 
 // worker keeps one model up to date.
 type worker struct {
+	folder
 	runner *Runner
-	log    *slog.Logger
+	model  Model
+	handle handle
+	mark   watermark
+	skip   *leftOut
 
-	mu   sync.Mutex // serialises folding with Retry
-	file *file
-	mark watermark
-
-	live   chan struct{} // closed when the model has caught up once
-	isLive bool
-
-	state struct {
-		sync.Mutex
-		is  State
-		err error
-	}
+	live      chan struct{} // closed when the model has caught up once
+	serving   atomic.Bool   // it can be read; false until live, and while a damaged file is built anew
+	target    atomic.Uint64 // head of the log when it was last looked at, for those who wait
+	parked    atomic.Int64  // parked events, for status
+	condition condition
+	rebuild   rebuild // beside the living file
 }
 
-func (w *worker) setState(s State, err error) {
-	w.state.Lock()
-	defer w.state.Unlock()
-	w.state.is, w.state.err = s, err
+// newWorker opens a model's files.
+func (r *Runner) newWorker(ctx context.Context, m Model, head domain.Position) (*worker, error) {
+	skip, err := readLeftOut(ctx, r.cfg.Store, m)
+	if err != nil {
+		return nil, err
+	}
+	living, shadow, err := r.openLiving(ctx, m, skip)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{runner: r, model: m, skip: skip, live: make(chan struct{})}
+	w.folder = folder{cfg: &r.cfg, log: r.cfg.Logger.With("model", m.Name()), file: living,
+		committed: func(events []domain.Event) { r.committed(m.Name(), events) }, moved: w.moved, trying: w.trying}
+	w.mark.wanted = make(chan struct{}, 1)
+	w.handle.ready = w.ready
+	w.handle.replace(living.db)
+	w.rebuild.begin(w, shadow)
+	w.target.Store(uint64(head))
+	if err := w.settle(ctx, head); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.condition.set(StateStarting, nil)
+	return w, nil
+}
+
+// settle brings what the file says in line with the log before it is followed.
+func (w *worker) settle(ctx context.Context, head domain.Position) error {
+	if w.file.saved > head {
+		w.log.ErrorContext(ctx, "read model is ahead of the log, rebuilding it", "position", w.file.saved, "head", head)
+		if err := w.reset(ctx); err != nil {
+			return err
+		}
+	}
+	w.moved(w.file.reached)
+	if err := w.dropDiscarded(ctx); err != nil {
+		return err
+	}
+	if head == 0 && !w.file.indexed { // there is nothing to wait for
+		if err := w.file.buildIndexes(ctx); err != nil {
+			return err
+		}
+	}
+	w.serving.Store(w.file.indexed)
+	if head == 0 {
+		close(w.live)
+	}
+	return nil
+}
+
+// moved tells how far the rows are.
+func (w *worker) moved(to domain.Position) {
+	w.parked.Store(w.file.waiting.Load())
+	w.condition.touch(w.cfg.Clock.Now())
+	w.mark.set(to)
+}
+
+// trying tells of an event that is being tried again, or that this is over.
+func (w *worker) trying(err error) {
+	if err != nil {
+		w.condition.set(StateRetrying, err)
+		return
+	}
+	w.recovered()
 }
 
 // recovered goes from retrying back to what the model was doing before.
 func (w *worker) recovered() {
-	if w.isLive && w.file.indexed {
-		w.setState(StateLive, nil)
+	if w.serving.Load() && w.isLive() {
+		w.condition.set(StateLive, nil)
 	} else {
-		w.setState(StateCatchingUp, nil)
+		w.condition.set(StateCatchingUp, nil)
 	}
 }
 
-func (w *worker) status(head domain.Position) Status {
-	w.state.Lock()
-	defer w.state.Unlock()
-	s := Status{Model: w.file.model.Name(), Version: w.file.model.Version(), State: w.state.is,
-		Position: w.mark.get(), Parked: int(w.file.waiting.Load())}
-	if head > s.Position {
-		s.Lag = uint64(head - s.Position)
+func (w *worker) isLive() bool {
+	select {
+	case <-w.live:
+		return true
+	default:
+		return false
 	}
-	if w.state.err != nil {
-		s.Error = w.state.err.Error()
-	}
-	return s
 }
 
 // run follows the log until ctx ends, beginning again after every error of the
 // log or the file.
 func (w *worker) run(ctx context.Context) {
-	defer w.setState(StateStopped, nil)
+	defer w.condition.set(StateStopped, nil)
 	for attempt := 1; ; attempt++ {
 		from := w.mark.get()
 		err := w.follow(ctx)
@@ -102,10 +129,10 @@ func (w *worker) run(ctx context.Context) {
 		if w.mark.get() > from {
 			attempt = 1
 		}
-		w.setState(StateRetrying, err)
+		w.condition.set(StateRetrying, err)
 		w.log.ErrorContext(ctx, "read model cannot follow the log", "error", err, "attempt", attempt)
 		if errors.Is(err, sqlite.ErrCorrupt) {
-			if err := w.reset(ctx); err != nil {
+			if err := w.replaceDamaged(ctx); err != nil {
 				w.log.ErrorContext(ctx, "read model file cannot be replaced", "error", err)
 			}
 		}
@@ -115,36 +142,57 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// pause waits as the backoff says; false means that ctx ended.
-func (w *worker) pause(ctx context.Context, attempt int) bool {
-	select {
-	case <-w.runner.cfg.Clock.After(w.runner.cfg.Backoff(attempt)):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// reset empties a damaged file; the model is folded again from the beginning.
-func (w *worker) reset(ctx context.Context) error {
+// replaceDamaged begins anew with an empty file; until it has caught up, the
+// model cannot be read.
+func (w *worker) replaceDamaged(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.file.reset(ctx); err != nil {
+	return w.reset(ctx)
+}
+
+// reset puts an empty file in the place of the living one.
+func (w *worker) reset(ctx context.Context) error {
+	w.serving.Store(false)
+	fresh, err := w.file.openNext(ctx, w.skip, living)
+	if err != nil {
 		return err
 	}
-	w.mark.set(w.file.saved)
+	w.discard(ctx, w.take(fresh))
 	return nil
+}
+
+// take makes another file the living one and returns the one before, from which
+// nobody begins to read any more.
+func (w *worker) take(next *file) (old *file) {
+	old, w.file = w.file, next
+	w.handle.replace(next.db)
+	w.runner.replaced(w.model.Name())
+	w.moved(next.reached)
+	return old
+}
+
+// discard removes a file that was replaced.
+func (w *worker) discard(ctx context.Context, old *file) {
+	if err := old.remove(); err != nil {
+		// It is in nobody's way, and removed at the next start.
+		w.log.WarnContext(ctx, "a file that was replaced remains", "file", old.path, "error", err)
+	}
 }
 
 // follow subscribes from the checkpoint and folds batches until something fails.
 func (w *worker) follow(ctx context.Context) (err error) {
 	w.recovered()
-	sub, err := w.runner.cfg.Store.Subscribe(ctx, w.file.reached, w.file.model.Filter())
+	head, err := w.cfg.Store.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("head of the log: %w", err)
+	}
+	w.target.Store(uint64(head))
+	sub, err := w.cfg.Store.Subscribe(ctx, w.mark.get(), w.model.Filter())
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	defer func() { err = errors.Join(err, sub.Close()) }()
-	size := w.runner.cfg.BatchSize
+	size := w.cfg.BatchSize
 	var pending []streams.Recorded
 	for {
 		b, err := sub.Next(ctx, size-len(pending))
@@ -180,7 +228,7 @@ func (w *worker) follow(ctx context.Context) (err error) {
 // few and large ones; the first event after a quiet time goes at once. Nobody is
 // kept waiting: who wants a position is served without it.
 func (w *worker) linger(ctx context.Context) {
-	if w.runner.cfg.Linger == 0 {
+	if w.cfg.Linger == 0 {
 		return
 	}
 	select {
@@ -191,7 +239,7 @@ func (w *worker) linger(ctx context.Context) {
 		return
 	}
 	select {
-	case <-w.runner.cfg.Clock.After(w.runner.cfg.Linger):
+	case <-w.cfg.Clock.After(w.cfg.Linger):
 	case <-w.mark.wanted:
 	case <-ctx.Done():
 	}
@@ -199,13 +247,13 @@ func (w *worker) linger(ctx context.Context) {
 
 // caughtUp finishes the first catch-up.
 func (w *worker) caughtUp(ctx context.Context) error {
-	if w.isLive && w.file.indexed {
+	if w.isLive() && w.serving.Load() {
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.file.indexed {
-		w.setState(StateIndexing, nil)
+		w.condition.set(StateIndexing, nil)
 		if err := w.file.buildIndexes(ctx); err != nil {
 			return err
 		}
@@ -213,93 +261,18 @@ func (w *worker) caughtUp(ctx context.Context) error {
 	if err := w.file.removeOlder(); err != nil {
 		w.log.WarnContext(ctx, "files of older versions remain", "error", err)
 	}
-	if !w.isLive {
-		w.isLive = true
+	w.serving.Store(true)
+	if !w.isLive() {
 		close(w.live)
 		w.log.DebugContext(ctx, "read model is live", "position", w.mark.get())
 	}
-	w.setState(StateLive, nil)
+	w.condition.set(StateLive, nil)
 	return nil
 }
 
-// advance folds a batch, retrying and parking events that fail, and moves the
-// watermark to upTo.
-func (w *worker) advance(ctx context.Context, batch []streams.Recorded, upTo domain.Position) error {
-	if len(batch) == 0 {
-		return w.pass(ctx, upTo)
-	}
-	defer w.recovered()
-	for attempt := 1; ; {
-		events, fault, err := w.fold(ctx, batch, upTo)
-		if err != nil || fault == nil {
-			return err
-		}
-		if len(events) > 0 {
-			attempt = 1
-		}
-		batch = batch[fault.index:]
-		if attempt < w.runner.cfg.Attempts {
-			w.setState(StateRetrying, fault.err)
-			if !w.pause(ctx, attempt) {
-				return ctx.Err()
-			}
-			attempt++
-			continue
-		}
-		if err := w.park(ctx, fault); err != nil {
-			return err
-		}
-		if batch, attempt = batch[1:], 1; len(batch) == 0 {
-			return w.pass(ctx, upTo)
-		}
-	}
-}
-
-// fold applies a batch and tells of it: first the hooks, then the waiters.
-func (w *worker) fold(ctx context.Context, batch []streams.Recorded, upTo domain.Position) ([]domain.Event, *failure, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	events, fault, err := w.file.fold(ctx, w.runner.cfg.Codec, batch, upTo, w.runner.cfg.Clock.Now())
-	if err != nil {
-		return nil, nil, err
-	}
-	w.runner.committed(w.file.model.Name(), events)
-	w.mark.set(w.file.reached)
-	return events, fault, nil
-}
-
-// pass moves on over events that do not concern the model.
-func (w *worker) pass(ctx context.Context, upTo domain.Position) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if upTo <= w.file.reached {
-		return nil
-	}
-	w.file.reached = upTo
-	if w.file.reached-w.file.saved >= saveEvery {
-		if err := w.file.save(ctx); err != nil {
-			return err
-		}
-	}
-	w.mark.set(upTo)
-	return nil
-}
-
-func (w *worker) park(ctx context.Context, fault *failure) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.log.ErrorContext(ctx, "event cannot be applied, its stream is parked", "error", fault.err,
-		"stream", fault.event.Stream, "position", fault.event.Position, "type", fault.event.Type)
-	if err := w.file.park(ctx, fault, w.runner.cfg.Clock.Now()); err != nil {
-		return err
-	}
-	w.mark.set(w.file.reached)
-	return nil
-}
-
-// close saves how far the model has come and closes its file.
+// close saves how far the model has come and closes its files.
 func (w *worker) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return errors.Join(w.file.save(context.Background()), w.file.close())
+	return errors.Join(w.file.save(context.Background()), w.file.close(), w.rebuild.close())
 }

@@ -109,6 +109,16 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		_, err = runner.Wait(ctx, identitymodel.Name, head)
 		return err
 	}})
+	runner.OnReplace(func(model string) {
+		switch model {
+		case resources.Name:
+			m.resources.Replaced()
+		case budgets.Name:
+			m.budgets.Replaced()
+		case identitymodel.Name:
+			m.auth.Forget()
+		}
+	})
 	runner.OnCommit(func(model string, events []domain.Event) {
 		switch model {
 		case resources.Name:

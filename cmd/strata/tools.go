@@ -78,7 +78,7 @@ func rebuild(ctx context.Context, args []string, out io.Writer) (err error) {
 	if compare {
 		return r.compare(ctx)
 	}
-	if err := sqlite.Remove(r.path()); err != nil {
+	if err := projections.RemoveFiles(loaded.Data.ModelsDir(), model); err != nil {
 		return err
 	}
 	if err := r.catchUp(ctx); err != nil {
@@ -94,10 +94,6 @@ type rebuilding struct {
 	codec *streams.Codec
 	model projections.Model
 	out   io.Writer
-}
-
-func (r *rebuilding) path() string {
-	return filepath.Join(r.cfg.Data.ModelsDir(), projections.FileName(r.model))
 }
 
 // catchUp brings the model up to the log's head.
@@ -132,13 +128,17 @@ func (r *rebuilding) compare(ctx context.Context) (err error) {
 	if err := r.catchUp(ctx); err != nil {
 		return err
 	}
-	fresh := r.path() + ".compare"
+	live, err := projections.LiveFile(ctx, r.cfg.Data.ModelsDir(), r.model)
+	if err != nil {
+		return err
+	}
+	fresh := live + ".compare"
 	defer func() { err = errors.Join(err, sqlite.Remove(fresh)) }()
 	done, err := projections.Rebuild(ctx, r.store, r.codec, r.model, fresh)
 	if err != nil {
 		return err
 	}
-	differences, err := projections.Compare(ctx, r.path(), fresh)
+	differences, err := projections.Compare(ctx, live, fresh)
 	if err != nil {
 		return err
 	}

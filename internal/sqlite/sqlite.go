@@ -195,6 +195,21 @@ func (db *DB) reading(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+// Checkpoint carries all commits over from the write-ahead log into the file and
+// syncs it: from then on they survive a power cut. It waits for readers.
+func (db *DB) Checkpoint(ctx context.Context) error {
+	db.write.Lock()
+	defer db.write.Unlock()
+	var busy, frames, moved int
+	if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", db.path, classify(err))
+	}
+	if busy != 0 {
+		return fmt.Errorf("%w: checkpoint %s: somebody is reading", ErrStorage, db.path)
+	}
+	return nil
+}
+
 // Check reads the whole file and returns ErrCorrupt when it is damaged.
 func (db *DB) Check(ctx context.Context) error {
 	var verdict string

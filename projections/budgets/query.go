@@ -172,6 +172,14 @@ func (q *Queries) Expiring(ctx context.Context, until time.Time) ([]string, erro
 	return ids, rows.Err()
 }
 
+// Replaced is to be called when other rows have taken the place of the model's.
+func (q *Queries) Replaced() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.epoch++
+	clear(q.refs)
+}
+
 // Committed is to be called with the events of every commit of the model.
 func (q *Queries) Committed(events []domain.Event) {
 	for _, e := range events {

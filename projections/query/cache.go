@@ -65,6 +65,16 @@ func (c *Cache[V]) put(key string, v V) {
 	}
 }
 
+// Clear drops everything, when other rows have taken the place of those that
+// were read.
+func (c *Cache[V]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	clear(c.entries)
+	c.recent.Init()
+}
+
 // Forget drops the values of keys.
 func (c *Cache[V]) Forget(keys ...string) {
 	c.mu.Lock()

@@ -20,7 +20,7 @@ import (
 // Reader is what lists are read from: a model's database.
 type Reader interface {
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+	QueryRow(ctx context.Context, query string, args ...any) Row
 }
 
 // Sorts names the orders a list may have: the name in the API → SQL expression

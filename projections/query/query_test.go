@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -77,7 +78,14 @@ type item struct {
 	n  int
 }
 
-func listDB(t testing.TB, rows []item) *sqlite.DB {
+// reader reads a database as a model's queries do.
+type reader struct{ *sqlite.DB }
+
+func (r reader) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return r.DB.QueryRow(ctx, query, args...)
+}
+
+func listDB(t testing.TB, rows []item) reader {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"), sqlite.Options{NoSync: true})
 	if err != nil {
@@ -98,7 +106,7 @@ func listDB(t testing.TB, rows []item) *sqlite.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db
+	return reader{db}
 }
 
 var items = List{Columns: "n, id", From: "items", ID: "id", Default: "n", Sorts: Sorts{"n": "n", "id": "id", "half": "n / 2.0"}}

@@ -82,6 +82,10 @@ func (q *Queries) Committed(model string, events []domain.Event) {
 	q.hot.Forget(keys...)
 }
 
+// Replaced forgets every document: other rows have taken the place of the
+// model's. It is to be registered with the runner (OnReplace).
+func (q *Queries) Replaced() { q.hot.Clear() }
+
 const columns = `id, kind, workspace, organization, key, name, status, revision, version, position,
 	created_at, updated_at, created_by, updated_by, doc`
 

@@ -1,10 +1,12 @@
 package readapi
 
 import (
-	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"strata/domain"
 	"strata/internal/httpx"
@@ -18,6 +20,7 @@ import (
 	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
+	"strata/readapi/live"
 	"strata/streams"
 )
 
@@ -44,18 +47,27 @@ type Deps struct {
 	// Patience is how long a live client may take for one frame before its
 	// connection is cut; 10 s when 0.
 	Patience time.Duration
+	// Hold is called for each live connection, which outlives its request, and
+	// what it returns when the connection has ended; may be nil.
+	Hold func() (release func())
+	// Logger and Metrics tell of live connections; may be nil.
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // API registers the read side's operations.
 type API struct {
 	Deps
-	r *httpx.Router
+	r   *httpx.Router
+	hub *live.Hub
 }
 
 // Register adds every operation of the read side to a router.
 func Register(r *httpx.Router, d Deps) {
-	d.Patience = cmp.Or(d.Patience, 10*time.Second)
 	a := &API{Deps: d, r: r}
+	a.hub = live.New(live.Config{Store: d.Store, Show: a.showRecorded, Public: public, Patience: d.Patience, Hold: d.Hold,
+		Logger: d.Logger, Metrics: d.Metrics})
+	context.AfterFunc(d.Live, a.hub.Drain)
 	for _, k := range d.Kinds {
 		a.kind(k)
 	}

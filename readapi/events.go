@@ -68,13 +68,15 @@ func (a *API) events() {
 		return httpx.Reply[eventTypes]{Body: known}, nil
 	})
 	stream := op("streamEvents", "/events/stream", "Follow events as server-sent events", "list")
-	stream.Description = "Each event carries its sequence as id, so a browser resumes by itself; `after` resumes elsewhere."
+	stream.Description = "Each event carries its sequence as id, so a browser resumes by itself; `after` resumes elsewhere. " +
+		"A last event `closed`, with `resumeAfter`, comes before the server closes the connection of a client that is too slow or when it stops."
 	stream.Reads, stream.Streaming, stream.ResultMedia = "", true, "text/event-stream"
 	httpx.Stream(a.r, stream, a.streamEvents)
 	socket := op("followEvents", "/events/ws", "Follow events over a websocket", "list")
 	socket.Description = "Query: `types`, `after`, `access_token`. The client may send `{\"action\":\"subscribe\"|\"unsubscribe\"|\"ping\",\"types\":[]}`: subscribe says " +
 		"what is followed instead, unsubscribe what is not any more. " +
-		"The server sends `{\"type\":\"event\",\"event\"}`, `caught_up`, `pong`, and `closed` with `resumeAfter` to a client that is too slow."
+		"The server sends `{\"type\":\"event\",\"event\"}`, `caught_up` when a client has everything there is, `pong`, and, before it closes the connection of a " +
+		"client that is too slow or when it stops, `closed` with `resumeAfter`: connect again with it as `after`."
 	socket.Reads, socket.Streaming, socket.Status = "", true, http.StatusSwitchingProtocols
 	a.r.Raw(socket, http.HandlerFunc(a.serveEvents))
 }

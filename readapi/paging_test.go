@@ -48,35 +48,3 @@ func TestSlicedBeyondTheEnd(t *testing.T) {
 		t.Errorf("a cursor of another list: %v", err)
 	}
 }
-
-func TestInterest(t *testing.T) {
-	all, some := interestOf(""), interestOf(" session.*, budget.created ,,app.deleted.v1")
-	for _, test := range []struct {
-		name string
-		i    interest
-		typ  string
-		want bool
-	}{
-		{"all", all, "anything.v1", true},
-		{"family", some, "session.event_added.v3", true},
-		{"without version", some, "budget.created.v2", true},
-		{"not a longer word", some, "budget.created_twice.v1", false},
-		{"exact", some, "app.deleted.v1", true},
-		{"another version", some, "app.deleted.v2", false},
-		{"given up", some.without([]string{"session.event_added"}), "session.event_added.v1", false},
-		{"the rest of the family", some.without([]string{"session.event_added"}), "session.created.v1", true},
-		{"all but", all.without([]string{"session.*"}), "session.created.v1", false},
-		{"all but, the others", all.without([]string{"session.*"}), "app.created.v1", true},
-		{"nothing", some.without(nil), "session.created.v1", false},
-		{"nothing is left", some.without([]string{"session.*", "budget.created", "app.deleted.v1"}), "app.created.v1", false},
-		{"words that stand for nothing else", interestOf("a.b").without([]string{"c.*"}), "a.b.v1", true},
-	} {
-		if got := test.i.wants(test.typ); got != test.want {
-			t.Errorf("%s: %s %v", test.name, test.typ, got)
-		}
-	}
-	once := all.without([]string{"a", "a"})
-	if again := once.without([]string{"a"}); len(again.except) != 1 {
-		t.Errorf("the same word again: %+v", again)
-	}
-}

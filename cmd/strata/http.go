@@ -78,6 +78,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
+		Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
 	})
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))

@@ -252,7 +252,7 @@ func TestDrainClosesLiveConnections(t *testing.T) {
 	if f := chat.hear(); f != nil {
 		t.Errorf("the chat says %v", f)
 	}
-	if rest := sse.rest(); len(rest) != 0 {
+	if rest := sse.rest(); len(rest) != 1 || rest[0]["resumeAfter"] != at {
 		t.Errorf("the stream says %v", rest)
 	}
 	if err := i.app.requests.ended(t.Context()); err != nil {

@@ -23,6 +23,12 @@ func (q *requests) count(h http.Handler) http.Handler {
 	})
 }
 
+// hold counts a request whose connection outlives its handler until release.
+func (q *requests) hold() (release func()) {
+	q.add(1)
+	return func() { q.add(-1) }
+}
+
 func (q *requests) add(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"net"
 	"net/http"
 	"reflect"
 )
@@ -30,4 +31,15 @@ func Stream[I, O any](r *Router, op Op, h func(w http.ResponseWriter, req *http.
 		}
 		return respond(x, reply)
 	}
+}
+
+// Hijack takes the connection of a request over from the HTTP server, for an
+// answer that outlives its handler. Whoever calls it answers the request itself,
+// with the status told here, and closes the connection.
+func Hijack(w http.ResponseWriter, status int) (net.Conn, error) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if x, ok := w.(*exchange); ok && err == nil {
+		x.status = status
+	}
+	return conn, err
 }

@@ -40,6 +40,7 @@ func sections() []section {
 	return []section{
 		{"log", benchLog},
 		{"rest", benchREST},
+		{"live", benchSockets},
 		{"gateway", benchGateway},
 		{"projections", benchProjections},
 		{"analytics", benchAnalytics},

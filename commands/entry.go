@@ -52,6 +52,12 @@ type entry[S any] struct {
 	loaded Loaded[S]
 	valid  bool // loaded reflects the log up to its revision
 	keys   keyMemory
+
+	// What a snapshot says beside the state.
+	last     uuid.UUID         // id of the last event folded
+	about    []streams.Subject // whose data was folded
+	kept     domain.Revision   // of the last snapshot
+	erasures uint64            // how often somebody was forgotten before the folding began
 }
 
 // keyMemory remembers where events written under idempotency keys went.
@@ -107,6 +113,7 @@ func (e *entry[S]) run() {
 		for _, o := range batch[:done] {
 			close(o.done)
 		}
+		e.snapshot()
 		if done < len(batch) { // the rest goes first next time
 			e.mu.Lock()
 			e.queue = append(batch[done:], e.queue...)
@@ -291,6 +298,9 @@ func (e *entry[S]) answerAgain(ctx context.Context, o *op[S], last domain.Revisi
 
 // refresh brings the state up to the log's revision of the stream.
 func (e *entry[S]) refresh(ctx context.Context) error {
+	if e.erasures != e.h.erasures.Load() {
+		e.valid = false // the state may hold what is to be forgotten
+	}
 	if e.valid {
 		r, err := e.h.cfg.Store.StreamRevision(ctx, e.agg.Stream(e.id))
 		if err != nil {
@@ -306,14 +316,27 @@ func (e *entry[S]) refresh(ctx context.Context) error {
 	return e.foldFrom(ctx, streams.End)
 }
 
+// errOtherLog says that a snapshot is of another log than the one there is.
+var errOtherLog = errors.New("the snapshot does not fit the log")
+
 // foldFrom folds events after the loaded revision up to and including upTo.
 func (e *entry[S]) foldFrom(ctx context.Context, upTo domain.Revision) error {
+	from := e.loaded.Revision + 1
 	if !e.valid {
-		e.loaded = Loaded[S]{ID: e.id, State: e.agg.New(e.id), Revision: domain.NoRevision}
-		e.keys = keyMemory{}
+		from = e.begin(ctx, upTo)
 	}
-	read := streams.ReadStream{From: e.loaded.Revision + 1}
-	for r, err := range e.h.cfg.Store.ReadStream(ctx, e.agg.Stream(e.id), read) {
+	err := e.read(ctx, from, upTo)
+	if errors.Is(err, errOtherLog) {
+		e.clear()
+		err = e.read(ctx, 0, upTo)
+	}
+	e.valid = err == nil
+	return err
+}
+
+func (e *entry[S]) read(ctx context.Context, from, upTo domain.Revision) error {
+	unproven := from == e.loaded.Revision // a snapshot whose own event has not been seen
+	for r, err := range e.h.cfg.Store.ReadStream(ctx, e.agg.Stream(e.id), streams.ReadStream{From: from}) {
 		if errors.Is(err, streams.ErrStreamNotFound) {
 			break
 		}
@@ -322,6 +345,13 @@ func (e *entry[S]) foldFrom(ctx context.Context, upTo domain.Revision) error {
 		}
 		if err != nil {
 			return err
+		}
+		if unproven {
+			if r.Revision != e.loaded.Revision || r.ID != e.last {
+				return errOtherLog
+			}
+			unproven = false
+			continue
 		}
 		if r.Revision > upTo {
 			break
@@ -332,7 +362,9 @@ func (e *entry[S]) foldFrom(ctx context.Context, upTo domain.Revision) error {
 		}
 		e.fold(ev)
 	}
-	e.valid = true
+	if unproven {
+		return errOtherLog
+	}
 	return nil
 }
 
@@ -343,64 +375,12 @@ func (e *entry[S]) fold(ev domain.Event) {
 		l.CreatedAt, l.CreatedBy = ev.Meta.OccurredAt, ev.Meta.Actor
 	}
 	e.agg.Apply(l.State, ev)
+	e.last = ev.ID
+	if who, personal := subjectOf(ev); personal {
+		e.concerns(who)
+	}
 	l.Revision, l.UpdatedAt, l.UpdatedBy = ev.Revision, ev.Meta.OccurredAt, ev.Meta.Actor
 	if ev.Meta.IdempotencyKey != "" {
 		e.keys.add(ev.ID, ev.Revision)
 	}
-}
-
-// cache keeps the most recently used entries. An entry that falls out while
-// commands run on it stays correct: the log's revisions decide.
-type cache struct {
-	shards [64]cacheShard
-}
-
-type cacheShard struct {
-	mu      sync.Mutex
-	max     int
-	entries map[domain.StreamID]*cached
-	// Second-chance clock: cheap, and good enough for "recently used".
-	ring []domain.StreamID
-	hand int
-}
-
-type cached struct {
-	entry any
-	used  bool
-}
-
-func newCache(size int) *cache {
-	c := &cache{}
-	for i := range c.shards {
-		c.shards[i] = cacheShard{max: max(1, size/len(c.shards)), entries: map[domain.StreamID]*cached{}}
-	}
-	return c
-}
-
-func (c *cache) get(stream domain.StreamID, make func() any) any {
-	var sum uint32 = 2166136261 // FNV-1a
-	for i := range len(stream) {
-		sum = (sum ^ uint32(stream[i])) * 16777619
-	}
-	s := &c.shards[sum%uint32(len(c.shards))]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e, ok := s.entries[stream]; ok {
-		e.used = true
-		return e.entry
-	}
-	e := &cached{entry: make()}
-	if len(s.ring) < s.max {
-		s.ring = append(s.ring, stream)
-	} else {
-		for s.entries[s.ring[s.hand]].used {
-			s.entries[s.ring[s.hand]].used = false
-			s.hand = (s.hand + 1) % len(s.ring)
-		}
-		delete(s.entries, s.ring[s.hand])
-		s.ring[s.hand] = stream
-		s.hand = (s.hand + 1) % len(s.ring)
-	}
-	s.entries[stream] = e
-	return e.entry
 }

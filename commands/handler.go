@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,12 +29,21 @@ type Config struct {
 	// AppendTimeout bounds one append, whatever the callers' contexts say: its
 	// outcome concerns every command combined in it. 30 s when 0.
 	AppendTimeout time.Duration
+	// Snapshots keeps states of long streams; nil: they are folded whole.
+	Snapshots Snapshots
+	// SnapshotEvery is how many events lie between two snapshots of a stream;
+	// 1,024 when 0.
+	SnapshotEvery int
 }
 
 // Handler runs commands against one log. It is safe for concurrent use.
 type Handler struct {
 	cfg   Config
 	cache *cache
+	folds sync.Map // category → how its states are folded, see foldOf
+
+	forgetting sync.RWMutex  // held by Forget; read-held while a snapshot is handed over
+	erasures   atomic.Uint64 // how often somebody was forgotten
 }
 
 // New makes a Handler.
@@ -48,6 +59,9 @@ func New(cfg Config) *Handler {
 	}
 	if cfg.AppendTimeout == 0 {
 		cfg.AppendTimeout = 30 * time.Second
+	}
+	if cfg.SnapshotEvery == 0 {
+		cfg.SnapshotEvery = snapshotEvery
 	}
 	return &Handler{cfg: cfg, cache: newCache(cfg.CacheStreams)}
 }

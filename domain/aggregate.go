@@ -13,6 +13,12 @@ type Aggregate[S any] struct {
 	Prefix   string // of ids: "ses"
 	Noun     string // for messages: "session"
 
+	// Fold names the way events are folded. It changes whenever Apply would make
+	// another state of the same events, so that states kept on disk by an
+	// earlier program are not taken for its own. The state's Go type need not be
+	// named: it is looked at.
+	Fold string
+
 	// New makes the state of a stream that has no event yet.
 	New func(id string) *S
 	// Apply folds one event into s. It must accept every fact ever written,

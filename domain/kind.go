@@ -333,6 +333,7 @@ type Version struct {
 func KindAggregate(spec *KindSpec) *Aggregate[Resource] {
 	return &Aggregate[Resource]{
 		Category: spec.Name, Prefix: spec.Prefix, Noun: strings.ReplaceAll(spec.Name, "_", " "),
+		Fold:  "1 " + strings.Join(spec.Versions, ","),
 		New:   func(id string) *Resource { return &Resource{ID: id, Kind: spec.Name} },
 		Apply: func(r *Resource, e Event) { r.apply(spec, e) },
 		Facts: KindFactTypes(spec.Name),

@@ -100,8 +100,12 @@ func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
 	})
 }
 
-func (a *app) openCommands(context.Context) error {
-	a.handler, a.resources = newCommands(a.store, a.codec, a.sealer, a.log, a.now)
+func (a *app) openCommands(ctx context.Context) error {
+	kept, err := a.openSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	a.handler, a.resources = newCommands(commands.Config{Store: a.store, Codec: a.codec, Logger: a.log, Now: a.now, Snapshots: kept}, a.sealer)
 	return nil
 }
 

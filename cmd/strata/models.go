@@ -151,8 +151,8 @@ func secretField(category, field string) bool {
 }
 
 // newCommands makes the write side's heart.
-func newCommands(store streams.Store, codec *streams.Codec, sealer commands.Sealer, log *slog.Logger, now func() time.Time) (*commands.Handler, *commands.Resources) {
-	h := commands.New(commands.Config{Store: store, Codec: codec, Logger: log, Now: now})
+func newCommands(cfg commands.Config, sealer commands.Sealer) (*commands.Handler, *commands.Resources) {
+	h := commands.New(cfg)
 	r := commands.NewResources(h, sealer, catalogue.All())
 	r.Also(catalogue.Providers.Name, func(d domain.Doc) error {
 		_, err := gateway.ParseProviderConfig(d["config"])

@@ -94,7 +94,7 @@ func TestBootstrapStopsHalfway(t *testing.T) {
 		a := opened(t)
 		f := &failing{Store: a.store}
 		f.left.Store(int64(done))
-		h, _ := newCommands(f, a.codec, a.sealer, a.log, a.now)
+		h, _ := newCommands(commands.Config{Store: f, Codec: a.codec, Logger: a.log, Now: a.now}, a.sealer)
 		if key, err := bootstrap(t.Context(), f, h, ""); domain.CodeOf(err) != domain.CodeUnavailable {
 			t.Fatalf("after %d steps: key %q, %v", done, key, err)
 		}

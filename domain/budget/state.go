@@ -91,7 +91,7 @@ const expiredKept = 7 * 24 * time.Hour
 
 // Aggregate folds budgets.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "budget", Prefix: "bud", Noun: "budget",
+	Category: "budget", Prefix: "bud", Noun: "budget", Fold: "1",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: Apply,
 	Facts: FactTypes(),

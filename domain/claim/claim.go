@@ -51,7 +51,7 @@ type State struct {
 
 // Aggregate folds claims.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "claim", Prefix: "claim", Noun: "claim",
+	Category: "claim", Prefix: "claim", Noun: "claim", Fold: "1",
 	New: func(string) *State { return &State{} },
 	Apply: func(s *State, e domain.Event) {
 		switch f := e.Fact.(type) {

@@ -50,7 +50,7 @@ func (k *APIKey) StatusAt(now time.Time) Status {
 // APIKeys folds the streams of API keys. When a key was last used is not an
 // event: it would be one per request.
 var APIKeys = &domain.Aggregate[APIKey]{
-	Category: "api_key", Prefix: "key", Noun: "API key",
+	Category: "api_key", Prefix: "key", Noun: "API key", Fold: "1",
 	New:   func(id string) *APIKey { return &APIKey{ID: id} },
 	Apply: func(k *APIKey, e domain.Event) { k.apply(e) },
 	Facts: []domain.FactType{

@@ -33,7 +33,7 @@ type Organization struct {
 
 // Organizations folds the streams of organizations.
 var Organizations = &domain.Aggregate[Organization]{
-	Category: "organization", Prefix: "org", Noun: "organization",
+	Category: "organization", Prefix: "org", Noun: "organization", Fold: "1",
 	New:   func(id string) *Organization { return &Organization{ID: id} },
 	Apply: func(o *Organization, e domain.Event) { o.apply(e) },
 	Facts: []domain.FactType{

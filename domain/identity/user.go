@@ -31,7 +31,7 @@ func (u *User) Name() string {
 
 // Users folds the streams of users.
 var Users = &domain.Aggregate[User]{
-	Category: "user", Prefix: "user", Noun: "user",
+	Category: "user", Prefix: "user", Noun: "user", Fold: "1",
 	New:   func(id string) *User { return &User{ID: id} },
 	Apply: func(u *User, e domain.Event) { u.apply(e) },
 	Facts: []domain.FactType{

@@ -20,7 +20,7 @@ type Workspace struct {
 
 // Workspaces folds the streams of workspaces.
 var Workspaces = &domain.Aggregate[Workspace]{
-	Category: "workspace", Prefix: "ws", Noun: "workspace",
+	Category: "workspace", Prefix: "ws", Noun: "workspace", Fold: "1",
 	New:   func(id string) *Workspace { return &Workspace{ID: id} },
 	Apply: func(w *Workspace, e domain.Event) { w.apply(e) },
 	Facts: []domain.FactType{

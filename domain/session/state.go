@@ -35,7 +35,7 @@ type State struct {
 
 // Aggregate folds the streams of sessions.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "session", Prefix: "ses", Noun: "session",
+	Category: "session", Prefix: "ses", Noun: "session", Fold: "1",
 	New:   func(key string) *State { return &State{UID: UIDOf(key)} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Facts: FactTypes(),

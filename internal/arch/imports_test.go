@@ -38,6 +38,7 @@ var rooms = []struct {
 	{"internal/httpx", []string{"domain", "internal/ratelimit", "internal/telemetry"}, "transport, whatever is transported"},
 	{"internal/ratelimit", nil, "counts"},
 	{"internal/secrets", nil, "seals texts"},
+	{"internal/snapshots", []string{"commands", "domain", "streams", "internal/sqlite"}, "keeps folded states for the command side"},
 	{"internal/sqlite", nil, "an engine; it does not know what is stored"},
 	{"internal/subjectkeys", []string{"domain", "streams", "internal/sqlite"}, "keeps keys; it does not know what is sealed"},
 	{"internal/telemetry", nil, "what every room may report to"},

@@ -58,6 +58,10 @@ func (d Data) LogDir() string { return filepath.Join(d.Dir, "log") }
 // ModelsDir is the directory of the read models.
 func (d Data) ModelsDir() string { return filepath.Join(d.Dir, "models") }
 
+// SnapshotsFile is the file of folded states, which may be deleted at any time
+// while nothing runs.
+func (d Data) SnapshotsFile() string { return filepath.Join(d.Dir, "snapshots.db") }
+
 // KeyFile is the file of the master key, unless one is given in the environment.
 func (d Data) KeyFile() string { return filepath.Join(d.Dir, "keys", "master.key") }
 

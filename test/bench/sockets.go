@@ -28,7 +28,7 @@ const followers = 10_000
 // how long after it happened each of them has an event. Server and clients are
 // processes of their own and share the machine.
 func benchSockets(ctx context.Context, s settings, t *table) error {
-	return withServer(func(server *kit.Server) error {
+	return s.withServer(func(server *kit.Server) error {
 		before, err := residentMB(server.PID())
 		if err != nil {
 			return err
@@ -45,13 +45,22 @@ func benchSockets(ctx context.Context, s settings, t *table) error {
 		}
 		t.add("live", fmt.Sprintf("memory of a websocket, %s open", count(float64(n))), fmt.Sprintf("%.1f KB", (after-before)*1e3/float64(n)), "")
 		for _, every := range []time.Duration{time.Second, 200 * time.Millisecond} {
+			idle, err := cpuTime(server.PID())
+			if err != nil {
+				return err
+			}
 			got, err := c.measure(ctx, server, every, max(s.duration, 10*every))
+			if err != nil {
+				return err
+			}
+			busy, err := cpuTime(server.PID())
 			if err != nil {
 				return err
 			}
 			t.add("live", fmt.Sprintf("an event to %s websockets, %.0f events/s", count(float64(n)), 1/every.Seconds()),
 				fmt.Sprintf("p50 %.0f ms, p99 %.0f ms", quantile(got.latencies, .5).Seconds()*1e3, quantile(got.latencies, .99).Seconds()*1e3),
-				fmt.Sprintf("goal p99 100 ms; %s delivered, none missing", count(float64(len(got.latencies)))))
+				fmt.Sprintf("goal p99 100 ms; %s delivered, none missing, %.1f µs CPU of the server each",
+					count(float64(len(got.latencies))), float64((busy-idle).Microseconds())/float64(len(got.latencies))))
 		}
 		return nil
 	})

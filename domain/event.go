@@ -82,6 +82,13 @@ type Erased struct{ Type string }
 // EventType implements Fact with the type of what was erased.
 func (e Erased) EventType() string { return e.Type }
 
+// Unread stands in for a fact that was not decoded, for those who only look at
+// what is around it.
+type Unread struct{ Type string }
+
+// EventType implements Fact with the type of what was not read.
+func (u Unread) EventType() string { return u.Type }
+
 // Money is an amount in micro-dollars (1 USD = 1,000,000). Integers, because a
 // ledger must add up to the last unit.
 type Money int64

@@ -64,7 +64,7 @@ func (f *file) decode(codec *streams.Codec, batch []streams.Recorded) ([]domain.
 		if f.fateOf(&batch[i]) != fateApply {
 			continue
 		}
-		e, err := codec.Decode(batch[i])
+		e, err := decode(f.model, codec, batch[i])
 		if err != nil {
 			return nil, &failure{index: i, event: batch[i], err: err}
 		}
@@ -85,7 +85,7 @@ func (f *file) foldSingly(ctx context.Context, codec *streams.Codec, batch []str
 			if f.fateOf(&batch[i]) != fateApply {
 				continue
 			}
-			e, err := codec.Decode(batch[i])
+			e, err := decode(f.model, codec, batch[i])
 			if err == nil {
 				err = tx.Savepoint(ctx, func() error { return applySafely(ctx, f.model, tx, []domain.Event{e}) })
 			}

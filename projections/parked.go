@@ -180,7 +180,7 @@ func readAt(ctx context.Context, store streams.Store, at domain.Position) (strea
 // fails still; err is about the file.
 func (f *file) unpark(ctx context.Context, codec *streams.Codec, r streams.Recorded, there bool, p Parked, now time.Time) (events []domain.Event, fault, err error) {
 	if there && !f.skip.has(p.Position) {
-		e, err := codec.Decode(r)
+		e, err := decode(f.model, codec, r)
 		if err != nil {
 			fault = err
 		} else {

@@ -50,6 +50,22 @@ type Grouper interface {
 	Group(e *streams.Recorded) string
 }
 
+// EnvelopeModel is a model whose Apply only looks at what is around facts: it is
+// given domain.Unread in their place, and the work of decoding is saved.
+type EnvelopeModel interface {
+	Model
+	// EnvelopesOnly does nothing; having it says that facts are not needed.
+	EnvelopesOnly()
+}
+
+// decode reads a stored event for a model.
+func decode(m Model, codec *streams.Codec, r streams.Recorded) (domain.Event, error) {
+	if _, ok := m.(EnvelopeModel); ok {
+		return codec.Envelope(r)
+	}
+	return codec.Decode(r)
+}
+
 // Tx is what Apply may do with the database. Statements are prepared once and
 // kept by the runner, so pass constant SQL.
 type Tx interface {

@@ -47,12 +47,13 @@ type Codec struct {
 	types   map[string]domain.FactType
 	upcasts map[string]Upcast
 	keys    Keys
+	meta    *metadataCodec
 }
 
 // NewCodec makes a codec. keys may be nil: then personal data is stored as it is.
 // It fails when two facts claim one name or an upcast leads nowhere.
 func NewCodec(facts []domain.FactType, upcasts []Upcast, keys Keys) (*Codec, error) {
-	c := &Codec{types: map[string]domain.FactType{}, upcasts: map[string]Upcast{}, keys: keys}
+	c := &Codec{types: map[string]domain.FactType{}, upcasts: map[string]Upcast{}, keys: keys, meta: newMetadataCodec()}
 	for _, f := range facts {
 		if _, twice := c.types[f.Name]; twice {
 			return nil, fmt.Errorf("event type %s is declared twice", f.Name)
@@ -90,7 +91,7 @@ func (c *Codec) Encode(id uuid.UUID, f domain.Fact, meta domain.Metadata) (Propo
 	if err != nil {
 		return Proposed{}, err
 	}
-	m, err := json.Marshal(meta)
+	m, err := c.meta.encode(meta)
 	if err != nil {
 		return Proposed{}, fmt.Errorf("encode metadata of %s: %w", f.EventType(), err)
 	}
@@ -102,7 +103,8 @@ func (c *Codec) Encode(id uuid.UUID, f domain.Fact, meta domain.Metadata) (Propo
 // a partly personal one, what is not personal comes back.
 func (c *Codec) Decode(r Recorded) (domain.Event, error) {
 	e := domain.Event{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position}
-	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
+	var err error
+	if e.Meta, err = c.meta.decode(r.Meta); err != nil {
 		return e, fmt.Errorf("metadata of event %d (%s): %w", r.Position, r.Type, err)
 	}
 	data, err := c.open(r, e.Meta)
@@ -130,6 +132,26 @@ func (c *Codec) Decode(r Recorded) (domain.Event, error) {
 		return e, fmt.Errorf("event %d: %w", r.Position, err)
 	}
 	e.Fact = f
+	return e, nil
+}
+
+// Envelope reads what is around a stored event and leaves the fact unread: its
+// place is taken by domain.Unread with the newest version of the type. It needs
+// no key, so what was erased does not show.
+func (c *Codec) Envelope(r Recorded) (domain.Event, error) {
+	e := domain.Event{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position}
+	var err error
+	if e.Meta, err = c.meta.decode(r.Meta); err != nil {
+		return e, fmt.Errorf("metadata of event %d (%s): %w", r.Position, r.Type, err)
+	}
+	typ := r.Type
+	for u, ok := c.upcasts[typ]; ok; u, ok = c.upcasts[typ] {
+		typ = u.To
+	}
+	if _, ok := c.types[typ]; !ok {
+		return e, fmt.Errorf("event %d has unknown type %s", r.Position, typ)
+	}
+	e.Fact = domain.Unread{Type: typ}
 	return e, nil
 }
 

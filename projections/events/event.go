@@ -39,8 +39,18 @@ func EventOf(e *domain.Event) *Event {
 		Position: e.Position, ID: domain.FormatID("evt", e.ID), Type: kind, Stream: e.Stream, Subject: e.Stream.Key(),
 		Revision: e.Revision, Workspace: e.Meta.Workspace, Organization: e.Meta.Organization, Actor: e.Meta.Actor,
 		RequestID: e.Meta.RequestID, CorrelationID: e.Meta.CorrelationID, OccurredAt: e.Meta.OccurredAt.UTC().Truncate(time.Microsecond),
-		Summary: strings.NewReplacer(".", " ", "_", " ").Replace(unversioned(kind)),
+		Summary: inWords(unversioned(kind)),
 	}
+}
+
+// inWords makes "budget limit raised" of "budget.limit_raised".
+func inWords(kind string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r == '_' {
+			return ' '
+		}
+		return r
+	}, kind)
 }
 
 // Category is the kind of resource the event happened to.

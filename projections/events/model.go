@@ -126,6 +126,9 @@ type link struct {
 	position domain.Position
 }
 
+// EnvelopesOnly implements projections.EnvelopeModel.
+func (m *Model) EnvelopesOnly() {}
+
 // Apply implements projections.Model.
 func (m *Model) Apply(ctx context.Context, tx projections.Tx, events []domain.Event) error {
 	ends := map[string]*link{}
@@ -168,11 +171,14 @@ func (e *Event) insert(ctx context.Context, tx projections.Tx) error {
 // digest is the hash of an event and of all before it in its chain: SHA-256
 // over the length-prefixed fields.
 func (e *Event) digest() string {
-	h := sha256.New()
-	for _, field := range []string{e.PrevHash, strconv.FormatUint(uint64(e.Position), 10), e.ID, e.Type, string(e.Stream),
-		strconv.FormatInt(int64(e.Revision), 10), e.Workspace, e.Organization, e.Actor, e.RequestID, e.CorrelationID,
-		strconv.FormatInt(e.OccurredAt.UnixMicro(), 10)} {
-		fmt.Fprintf(h, "%d:%s,", len(field), field)
+	var position, revision, at [20]byte
+	buf := make([]byte, 0, 512)
+	for _, field := range [...]string{e.PrevHash, string(strconv.AppendUint(position[:0], uint64(e.Position), 10)), e.ID, e.Type, string(e.Stream),
+		string(strconv.AppendInt(revision[:0], int64(e.Revision), 10)), e.Workspace, e.Organization, e.Actor, e.RequestID, e.CorrelationID,
+		string(strconv.AppendInt(at[:0], e.OccurredAt.UnixMicro(), 10))} {
+		buf = append(strconv.AppendInt(buf, int64(len(field)), 10), ':')
+		buf = append(append(buf, field...), ',')
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:])
 }

@@ -86,19 +86,33 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * (time.Second / 100), nil // Linux counts in hundredths
 }
 
-// residentMB is the memory a process holds, in MB.
-func residentMB(pid int) (float64, error) {
+// resident is the memory a process holds, in MB.
+type resident struct {
+	all   float64
+	files float64 // of all: pages of files, which the system can take back
+}
+
+func residentMB(pid int) (r resident, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, err := strconv.ParseFloat(strings.Fields(kb)[0], 64)
-			return n / 1000, err
+		name, value, _ := strings.Cut(line, ":")
+		into := map[string]*float64{"VmRSS": &r.all, "RssFile": &r.files}[name]
+		if into == nil {
+			continue
 		}
+		kb, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
+		if err != nil {
+			return r, err
+		}
+		*into = kb / 1000
 	}
-	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
+	if r.all == 0 {
+		return r, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
+	}
+	return r, nil
 }
 
 // startUpstream serves an OpenAI-compatible provider that answers at once.

@@ -1,7 +1,6 @@
 package streams
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 

@@ -39,6 +39,7 @@ type app struct {
 	resources *commands.Resources
 	budgets   *commands.Budgets
 	models    *models
+	directory *directory
 	click     *clickhouse.DB
 	writer    *analytics.Writer
 	queries   *analytics.Queries
@@ -115,6 +116,8 @@ func (a *app) openModels(ctx context.Context) (err error) {
 	}
 	a.onClose(a.models.runner.Stop)
 	a.budgets = commands.NewBudgets(a.handler, a.models.budgets)
+	a.directory = newDirectory(a.models.resources, a.sealer)
+	a.models.runner.OnCommit(a.directory.committed)
 	return a.models.runner.Start()
 }
 
@@ -144,7 +147,7 @@ const engineStop = 3 * time.Second
 func (a *app) openGateway(context.Context) (err error) {
 	g := a.cfg.Gateway
 	a.gateway, err = gateway.New(gateway.Config{
-		Directory: directory{resources: a.models.resources, sealer: a.sealer},
+		Directory: a.directory,
 		Budgets:   ledger{a.budgets},
 		Recorder:  recorder{store: a.store, codec: a.codec},
 		Metrics:   newCallMetrics(a.metrics),

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"strata/domain"
+)
+
+// TestDirectoryForgetsWhatChanges: what the gateway remembers of providers and
+// routes, also that there is none, is never older than the read model.
+func TestDirectoryForgetsWhatChanges(t *testing.T) {
+	i := start(t)
+	d, ctx := i.app.directory, t.Context()
+	const workspace = firstWorkspace
+	missing := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, domain.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	look := func() (error, error, int, int) {
+		t.Helper()
+		i.caughtUp(t)
+		_, noProvider := d.Provider(ctx, workspace, "p")
+		_, noRoute := d.Route(ctx, workspace, "r")
+		providers, err := d.Providers(ctx, workspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes, err := d.Routes(ctx, workspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return noProvider, noRoute, len(providers), len(routes)
+	}
+	noProvider, noRoute, providers, routes := look()
+	missing("a provider before it was created", noProvider)
+	missing("a route before it was created", noRoute)
+
+	path := "/api/v1/providers/" + call(t, i, "POST", "/api/v1/providers", object{"name": "p", "type": "ollama"}).must(t, http.StatusCreated).field(t, "id")
+	call(t, i, "POST", "/api/v1/model-routes", object{"name": "r", "strategy": "fallback", "targets": []object{{"model": "p/m"}}}).must(t, http.StatusCreated)
+	noProvider, noRoute, moreProviders, moreRoutes := look()
+	if noProvider != nil || noRoute != nil || moreProviders != providers+1 || moreRoutes != routes+1 {
+		t.Errorf("after creating: %v, %v, %d, %d", noProvider, noRoute, moreProviders, moreRoutes)
+	}
+
+	call(t, i, "PATCH", path, object{"priority": 7}).must(t, http.StatusOK)
+	i.caughtUp(t)
+	if p, err := d.Provider(ctx, workspace, "p"); err != nil || p.Priority != 7 {
+		t.Errorf("after a change: %+v, %v", p, err)
+	}
+	call(t, i, "DELETE", path, nil)
+	noProvider, _, _, _ = look()
+	missing("a deleted provider", noProvider)
+}

@@ -118,6 +118,7 @@ func (a *app) openModels(ctx context.Context) (err error) {
 	a.budgets = commands.NewBudgets(a.handler, a.models.budgets)
 	a.directory = newDirectory(a.models.resources, a.sealer)
 	a.models.runner.OnCommit(a.directory.committed)
+	a.models.runner.OnReplace(a.directory.replaced)
 	return a.models.runner.Start()
 }
 

@@ -41,6 +41,13 @@ func (d *directory) committed(model string, events []domain.Event) {
 	}
 	kinds := []string{catalogue.Providers.Name, catalogue.ModelRoutes.Name}
 	if slices.ContainsFunc(events, func(e domain.Event) bool { return slices.Contains(kinds, e.Stream.Category()) }) {
+		d.replaced(model)
+	}
+}
+
+// replaced is to be told when the rows of a read model were replaced by others.
+func (d *directory) replaced(model string) {
+	if model == resources.Name {
 		d.provider.Clear()
 		d.providers.Clear()
 		d.route.Clear()

@@ -87,12 +87,3 @@ func (c *Cache[V]) Forget(keys ...string) {
 		}
 	}
 }
-
-// Clear drops all values.
-func (c *Cache[V]) Clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.changes++
-	clear(c.entries)
-	c.recent.Init()
-}

@@ -80,6 +80,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
 	})
+	a.registerAdmin(r)
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))
 	r.Handle("/metrics", a.metrics.Handler())

@@ -16,6 +16,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/inference"
 	"strata/domain/memory"
+	"strata/domain/projection"
 	"strata/domain/session"
 	"strata/gateway"
 	"strata/internal/authn"
@@ -32,7 +33,7 @@ import (
 
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
-	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
+	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts)
 }

@@ -31,6 +31,8 @@ var rooms = []struct {
 		"turns requests into commands; never reads a read model"},
 	{"readapi", []string{"projections", "domain", "streams", "internal/authn", "internal/clickhouse", "internal/httpx", "internal/view", "web"},
 		"answers from read models; cannot change anything"},
+	{"adminapi", []string{"commands", "projections", "streams", "domain", "internal/httpx", "internal/view"},
+		"looks after the installation itself"},
 	{"web", nil, "files"},
 	{"internal/authn", []string{"domain"}, "asks for keys through a port"},
 	{"internal/clickhouse", []string{"domain"}, "an engine; it does not know what is stored"},

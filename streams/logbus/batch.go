@@ -26,6 +26,7 @@ type batchConfig struct {
 	backoff func(attempt int) time.Duration
 	after   func(d time.Duration) <-chan time.Time
 	logger  *slog.Logger
+	failing func(err error) // told why the writer cannot go on, and nil when it can again
 }
 
 // batchSubscriber delivers one message per batch. While a batch is under way
@@ -97,6 +98,7 @@ func (s *batchSubscriber) run(reading, living context.Context, out chan<- *messa
 		if s.track.position() > before {
 			attempt = 1
 		}
+		s.cfg.failing(err)
 		s.cfg.logger.Error("writer cannot go on", "writer", s.cfg.name, "error", err, "attempt", attempt)
 		select {
 		case <-s.cfg.after(s.cfg.backoff(attempt)):
@@ -111,6 +113,7 @@ func (s *batchSubscriber) follow(reading, living context.Context, out chan<- *me
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
+	s.cfg.failing(nil)
 	s.track.reset(from)
 	sub, err := s.store.Subscribe(reading, from, s.cfg.filter)
 	if err != nil {

@@ -113,10 +113,16 @@ type Router struct {
 	members  []*member
 	reactors map[string]Reactor
 
-	mu      sync.Mutex
-	started bool
-	stopped bool
-	done    chan error
+	leftOut  leftOut    // what operators have discarded
+	obeyed   level      // decisions about that are followed up to here
+	retrying sync.Mutex // held while parked events of a stream are handled
+
+	mu       sync.Mutex
+	stopObey context.CancelFunc
+	obeying  sync.WaitGroup
+	started  bool
+	stopped  bool
+	done     chan error
 }
 
 // member is a reactor or a writer with what stops it and tells its progress.
@@ -124,6 +130,8 @@ type member struct {
 	name     string
 	sub      message.Subscriber
 	progress func() (low domain.Position, underWay int, ok bool)
+	writer   bool
+	fault    *fault
 }
 
 // detached keeps the router's context from a subscriber: Watermill cancels it
@@ -158,18 +166,18 @@ func NewRouter(cfg Config) (*Router, error) {
 	return r, nil
 }
 
-func (r *Router) admit(name string, sub message.Subscriber, progress func() (domain.Position, int, bool)) error {
+func (r *Router) admit(added *member) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.started {
-		return fmt.Errorf("router: %s comes after the start", name)
+		return fmt.Errorf("router: %s comes after the start", added.name)
 	}
 	for _, m := range r.members {
-		if m.name == name {
-			return fmt.Errorf("router: there are two of the name %s", name)
+		if m.name == added.name {
+			return fmt.Errorf("router: there are two of the name %s", added.name)
 		}
 	}
-	r.members = append(r.members, &member{name, sub, progress})
+	r.members = append(r.members, added)
 	return nil
 }
 
@@ -183,9 +191,10 @@ func (r *Router) AddReactor(reactor Reactor) error {
 	if s, ok := reactor.(Skipper); ok {
 		skip = s.Skip
 	}
+	fault := &fault{}
 	sub := NewSubscriber(r.cfg.Store, SubscriberConfig{Filter: filter, Skip: skip, Checkpoints: r.cfg.State, Window: r.cfg.Window,
-		Drain: r.cfg.Drain, After: r.cfg.After, Logger: r.cfg.Logger})
-	if err := r.admit(name, sub, sub.progress); err != nil {
+		Drain: r.cfg.Drain, After: r.cfg.After, Logger: r.cfg.Logger, Failing: fault.set})
+	if err := r.admit(&member{name: name, sub: sub, progress: sub.progress, fault: fault}); err != nil {
 		return err
 	}
 	r.reactors[name] = reactor
@@ -214,10 +223,11 @@ func (r *Router) handle(ctx context.Context, reactor Reactor, stored streams.Rec
 // it succeeds; only an event that cannot be decoded is parked.
 func (r *Router) AddWriter(w BatchWriter) error {
 	name := w.Name()
+	fault := &fault{}
 	sub := newBatchSubscriber(r.cfg.Store, batchConfig{name: name, filter: w.Filter(), resume: w.Resume, size: r.cfg.BatchSize,
-		wait: r.cfg.BatchWait, drain: r.cfg.Drain, backoff: defaultBackoff, after: r.cfg.After, logger: r.cfg.Logger})
+		wait: r.cfg.BatchWait, drain: r.cfg.Drain, backoff: defaultBackoff, after: r.cfg.After, logger: r.cfg.Logger, failing: fault.set})
 	progress := func() (domain.Position, int, bool) { return sub.track.position(), sub.track.underWay(), true }
-	if err := r.admit(name, sub, progress); err != nil {
+	if err := r.admit(&member{name: name, sub: sub, progress: progress, writer: true, fault: fault}); err != nil {
 		return err
 	}
 	handler := r.router.AddConsumerHandler(name, name, detached{sub}, func(m *message.Message) error {
@@ -252,6 +262,9 @@ func (r *Router) decodeBatch(ctx context.Context, name string, stored []streams.
 	all.Wait()
 	good := events[:0]
 	for i, fault := range faults {
+		if r.leftOut.has(name, stored[i].Position) {
+			continue
+		}
 		if fault == nil {
 			good = append(good, events[i])
 			continue
@@ -270,6 +283,9 @@ func (r *Router) Start() error {
 	defer r.mu.Unlock()
 	if r.started {
 		return errors.New("router: already started")
+	}
+	if err := r.beginObeying(); err != nil {
+		return err
 	}
 	r.started = true
 	go func() { r.done <- r.router.Run(context.Background()) }()
@@ -291,6 +307,10 @@ func (r *Router) Stop() error {
 		return nil
 	}
 	r.stopped = true
+	if r.stopObey != nil {
+		r.stopObey()
+		r.obeying.Wait()
+	}
 	var draining sync.WaitGroup
 	faults := make([]error, len(r.members))
 	for i, m := range r.members {
@@ -310,10 +330,12 @@ func (r *Router) Stop() error {
 // Status describes a reactor or writer.
 type Status struct {
 	Name     string          `json:"name"`
+	Writer   bool            `json:"writer"`   // copies events to another store
 	Position domain.Position `json:"position"` // everything up to here is handled or parked
 	Lag      uint64          `json:"lag"`      // positions behind the log's head
 	UnderWay int             `json:"under_way"`
 	Parked   int             `json:"parked"`
+	Error    string          `json:"error,omitempty"` // why the log or the store cannot be followed now
 }
 
 // Status describes every reactor and writer.
@@ -324,7 +346,7 @@ func (r *Router) Status(ctx context.Context) ([]Status, error) {
 	}
 	var all []Status
 	for _, m := range r.members {
-		s := Status{Name: m.name, Parked: r.cfg.State.parkedBy(m.name)}
+		s := Status{Name: m.name, Writer: m.writer, Parked: r.cfg.State.parkedBy(m.name), Error: m.fault.text()}
 		if low, underWay, ok := m.progress(); ok {
 			s.Position, s.UnderWay = low, underWay
 		}

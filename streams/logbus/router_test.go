@@ -229,11 +229,11 @@ func TestAFailingEventIsRetriedThenItsStreamParked(t *testing.T) {
 			if parked[0].Error == "" || parked[1].Error != "" || parked[0].Stream != "counter-a" || parked[0].Type != "counter.counted.v1" {
 				t.Errorf("%+v", parked)
 			}
-			if err := router.Retry(t.Context(), "recorder", "counter-a"); err == nil {
+			if got, err := router.Retry(t.Context(), "recorder", "counter-a"); err != nil || len(got.Failed) != 1 {
 				t.Error("it cannot succeed yet")
 			}
 			mended.Store(true)
-			if err := router.Retry(t.Context(), "recorder", "counter-a"); err != nil {
+			if got, err := router.Retry(t.Context(), "recorder", "counter-a"); err != nil || len(got.Failed) > 0 {
 				t.Fatal(err)
 			}
 			w.add("a", 5)
@@ -242,8 +242,8 @@ func TestAFailingEventIsRetriedThenItsStreamParked(t *testing.T) {
 				t.Errorf("handled %v", got)
 			}
 			awaitParked(t, router, 0)
-			for _, err := range []error{router.Retry(t.Context(), "recorder", "counter-a"), router.Retry(t.Context(), "nobody", "counter-a")} {
-				if !errors.Is(err, domain.ErrNotFound) {
+			for _, name := range []string{"recorder", "nobody"} {
+				if _, err := router.Retry(t.Context(), name, "counter-a"); !errors.Is(err, domain.ErrNotFound) {
 					t.Error(err)
 				}
 			}

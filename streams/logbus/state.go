@@ -179,11 +179,23 @@ func (s *State) failedAgain(ctx context.Context, p Parked, cause error, now time
 		cause.Error(), now.UnixMicro(), p.Reactor, int64(p.Position))
 }
 
-// Parked lists parked events by reactor and position: of one reactor and stream,
-// or of all where they are "".
-func (s *State) Parked(ctx context.Context, reactor string, stream domain.StreamID) ([]Parked, error) {
+// ParkedQuery narrows a list of parked events.
+type ParkedQuery struct {
+	Reactor string          // of one reactor only, unless ""
+	Stream  domain.StreamID // of one stream only, unless ""
+	After   domain.Position // those behind a position
+	Limit   int             // at most so many; 0 is all
+}
+
+// Parked lists parked events by reactor and position.
+func (s *State) Parked(ctx context.Context, q ParkedQuery) ([]Parked, error) {
+	limit := q.Limit
+	if limit == 0 {
+		limit = -1 // all, to SQLite
+	}
 	rows, err := s.db.Query(ctx, `SELECT reactor, position, stream, type, error, at FROM parked
-		WHERE (?1 = '' OR reactor = ?1) AND (?2 = '' OR stream = ?2) ORDER BY reactor, position`, reactor, string(stream))
+		WHERE (?1 = '' OR reactor = ?1) AND (?2 = '' OR stream = ?2) AND position > ?3 ORDER BY reactor, position LIMIT ?4`,
+		q.Reactor, string(q.Stream), int64(q.After), limit)
 	if err != nil {
 		return nil, fmt.Errorf("parked events: %w", err)
 	}

@@ -39,6 +39,10 @@ type SubscriberConfig struct {
 	Backoff func(attempt int) time.Duration
 	After   func(d time.Duration) <-chan time.Time // clock; default time.After
 	Logger  *slog.Logger                           // default: discard
+
+	// Failing is told why the log cannot be read, and nil when it can again. It
+	// may be nil.
+	Failing func(err error)
 }
 
 func (c *SubscriberConfig) setDefaults() {
@@ -56,6 +60,9 @@ func (c *SubscriberConfig) setDefaults() {
 	}
 	if c.After == nil {
 		c.After = time.After
+	}
+	if c.Failing == nil {
+		c.Failing = func(error) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -62,6 +62,7 @@ func (d *subscription) run() {
 			break
 		}
 		d.failed++
+		d.owner.cfg.Failing(err)
 		d.owner.cfg.Logger.Error("subscription cannot read the log", "subscription", d.name, "error", err, "attempt", d.failed)
 		select {
 		case <-d.owner.cfg.After(d.owner.cfg.Backoff(d.failed)):
@@ -98,7 +99,10 @@ func (d *subscription) read() (err error) {
 		if err != nil {
 			return fmt.Errorf("next events: %w", err)
 		}
-		d.failed = 0
+		if d.failed > 0 {
+			d.failed = 0
+			d.owner.cfg.Failing(nil)
+		}
 		for _, e := range b.Events {
 			if skip := d.owner.cfg.Skip; skip != nil && skip(e) {
 				continue

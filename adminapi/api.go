@@ -1,0 +1,39 @@
+// Package adminapi is the face of the installation itself: what those who run
+// Strata ask of it and tell it to do, whoever's data is concerned. Its operations
+// are refused to everybody else, whatever permissions they hold (see
+// httpx.Op.Installation).
+package adminapi
+
+import (
+	"strata/commands"
+	"strata/domain"
+	"strata/internal/httpx"
+	"strata/projections"
+	"strata/projections/events"
+	"strata/streams"
+	"strata/streams/logbus"
+)
+
+// Deps is what the operations work with.
+type Deps struct {
+	Models   *projections.Runner
+	Reactors *logbus.Router
+	Handler  *commands.Handler
+	Store    streams.Store
+	Codec    *streams.Codec
+	// View shows an event with its secrets masked.
+	View func(*domain.Event) (*events.Event, error)
+}
+
+// API registers the operations.
+type API struct {
+	Deps
+	r *httpx.Router
+}
+
+// Register adds every operation to a router.
+func Register(r *httpx.Router, d Deps) {
+	a := &API{Deps: d, r: r}
+	a.projections()
+	a.parked()
+}

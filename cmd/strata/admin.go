@@ -1,0 +1,13 @@
+package main
+
+import (
+	"strata/adminapi"
+	"strata/internal/httpx"
+)
+
+// registerAdmin registers what those who run the installation can do.
+func (a *app) registerAdmin(r *httpx.Router) {
+	adminapi.Register(r, adminapi.Deps{
+		Models: a.models.runner, Reactors: a.reactors, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
+	})
+}

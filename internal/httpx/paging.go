@@ -3,6 +3,7 @@ package httpx
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -28,6 +29,10 @@ type filterPlan struct {
 	kind  string   // JSON type, or date-time
 	enum  []string // allowed values
 }
+
+// maxOffset bounds how many items the pages before one may hold: no list is
+// longer, and the number must not overflow.
+const maxOffset = math.MaxInt32
 
 func planList(op *Op) *listPlan {
 	plan := &listPlan{op: op}
@@ -98,6 +103,10 @@ func (plan *listPlan) bind(x *exchange, faults *[]domain.FieldError) ListParams 
 	}
 	p.Limit = min(p.Limit, op.PageMax)
 	if op.Paging == Pages {
+		if last := maxOffset / p.Limit; p.Page > last {
+			r.fault("page", "must be at most %d", last)
+			p.Page = 1
+		}
 		p.Offset = (p.Page - 1) * p.Limit
 	}
 	if len(op.Sort) > 0 {

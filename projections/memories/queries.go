@@ -115,7 +115,7 @@ func (q *Queries) where(f Filter) (*query.Where, error) {
 		where.And("user_id <> ''") // lets the partial index serve
 	}
 	for _, key := range slices.Sorted(maps.Keys(f.Metadata)) {
-		if strings.ContainsAny(key, `"\`) { // a JSON path cannot quote them
+		if strings.ContainsAny(key, "\"\\\x00") { // a JSON path cannot quote them
 			faults.Add(true, "filter."+key, "cannot be filtered by")
 			continue
 		}

@@ -224,6 +224,18 @@ type Store interface {
 	Close() error
 }
 
+// Importer is a store that can take over what another one recorded. Not every
+// store can: one that gives out times and ids itself cannot.
+type Importer interface {
+	// Import appends events, in order and all or none, as they were recorded:
+	// ids, revisions and times are kept, positions are the store's own; it
+	// returns that of the last. Events of a system stream ("$$<stream>") do to
+	// the stream what they say. Revisions must continue their streams, and times
+	// must not go back.
+	// Errors: *WrongRevision, ErrTombstoned, ErrTooLarge, ErrFull, ErrInvalid, ErrClosed.
+	Import(ctx context.Context, events []Recorded) (domain.Position, error)
+}
+
 // Subscription is a catch-up subscription. It has one reader.
 type Subscription interface {
 	// Next waits for the next messages and returns at least one: a batch of

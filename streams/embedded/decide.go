@@ -129,6 +129,9 @@ func (l *Log) checkAppend(stream domain.StreamID, expected streams.Expected, eve
 // what it writes. The answer may only be given when the group is durable: even
 // a refusal can rest on an event of the same group.
 func (w *writer) decide(r *request) error {
+	if r.op == opImport {
+		return w.decideImport(r)
+	}
 	h, err := w.log.own(r.stream)
 	if err != nil {
 		return err

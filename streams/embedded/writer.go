@@ -22,6 +22,7 @@ const (
 	opSetMeta
 	opDelete
 	opTombstone
+	opImport
 )
 
 // request is one append (or change of metadata) on its way through the writer.
@@ -30,6 +31,7 @@ type request struct {
 	stream   domain.StreamID
 	expected streams.Expected
 	events   []streams.Proposed
+	imports  []streams.Recorded // of an import; instead of stream and events
 	meta     streams.Meta
 	size     int // bytes in a segment, at most
 
@@ -111,7 +113,7 @@ func (w *writer) do(ctx context.Context, r *request) (streams.Result, error) {
 }
 
 func (r *request) reset() *request {
-	r.events, r.meta, r.err, r.result = nil, streams.Meta{}, nil, streams.Result{}
+	r.events, r.imports, r.meta, r.err, r.result = nil, nil, streams.Meta{}, nil, streams.Result{}
 	return r
 }
 
@@ -231,6 +233,7 @@ func (r *request) answer(err error) {
 type group struct {
 	buf     []byte
 	at      int64 // microseconds
+	last    int64 // time of the last event
 	events  []stagedEvent
 	touched []*head
 	ids     map[uuid.UUID]int // index in events
@@ -271,6 +274,7 @@ func (w *writer) stage(h *head, e *streams.Proposed, flags byte) *stagedEvent {
 	g := &w.group
 	w.touch(h)
 	h.staged.last++
+	g.last = g.at
 	size := len(g.buf)
 	g.buf = appendRecord(g.buf, h.stream, e, place{
 		group: uint32(w.tail), flags: flags, at: g.at,
@@ -390,7 +394,7 @@ func (w *writer) publish() {
 	}
 	w.tail += int64(len(g.buf))
 	w.next += domain.Position(len(g.events))
-	w.lastTime = g.at
+	w.lastTime = g.last
 	w.log.durable.Store(uint64(w.next - 1))
 	w.log.arrivals.ring()
 }

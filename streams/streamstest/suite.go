@@ -54,6 +54,7 @@ func Run(t *testing.T, f Factory) {
 		{"SubscriptionEnds", testSubscriptionEnds},
 		{"Contexts", testContexts},
 		{"Closing", testClosing},
+		{"Import", testImport},
 		{"Histories", testHistories},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, f) })

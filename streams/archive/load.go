@@ -1,0 +1,122 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"strata/domain"
+	"strata/streams"
+)
+
+// ErrNotEmpty is returned when a dump is to be loaded into a log that holds
+// something.
+var ErrNotEmpty = errors.New("the log is not empty")
+
+// How much is appended at once.
+const (
+	batchEvents = 1000
+	batchBytes  = 4 << 20
+)
+
+// Load reads a dump into an empty log. Ids and the order of events are kept, and
+// so are revisions and times where the store is a [streams.Importer]; the stats
+// tell what is not as it was. A faulty dump is a [*Fault]; what was loaded
+// before the fault stays in the log, which is then good for nothing.
+func Load(ctx context.Context, store streams.Store, in io.Reader) (Stats, error) {
+	head, err := store.Head(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("load: %w", err)
+	}
+	if head != 0 {
+		return Stats{}, fmt.Errorf("load: %w: it ends at position %d", ErrNotEmpty, head)
+	}
+	r, err := NewReader(in)
+	if err != nil {
+		return Stats{}, err
+	}
+	l := &loader{ctx: ctx, store: store}
+	if i, ok := store.(streams.Importer); ok {
+		l.put = (&importer{store: i, stats: &l.stats}).put
+	} else {
+		l.put = (&appender{store: store, stats: &l.stats, known: map[domain.StreamID]control{}}).put
+	}
+	for {
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return l.stats, l.flush()
+		}
+		if err != nil {
+			return l.stats, err
+		}
+		if err := l.add(e); err != nil {
+			return l.stats, fmt.Errorf("load the event of line %d: %w", r.line, err)
+		}
+	}
+}
+
+// loader gathers events into batches.
+type loader struct {
+	ctx   context.Context
+	store streams.Store
+	put   func(context.Context, []streams.Recorded) (domain.Position, error)
+	stats Stats
+
+	batch []streams.Recorded
+	bytes int
+}
+
+func (l *loader) add(e streams.Recorded) error {
+	size := len(e.Data) + len(e.Meta) + len(e.Stream) + 256
+	if len(l.batch) == batchEvents || len(l.batch) > 0 && l.bytes+size > batchBytes {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	l.batch, l.bytes = append(l.batch, e), l.bytes+size
+	return nil
+}
+
+func (l *loader) flush() error {
+	if len(l.batch) == 0 {
+		return nil
+	}
+	head, err := l.put(l.ctx, l.batch)
+	if err != nil {
+		return fmt.Errorf("up to here, %d events loaded: %w", l.stats.Events, err)
+	}
+	l.stats.Events += uint64(len(l.batch))
+	l.stats.Head = head
+	l.batch, l.bytes = l.batch[:0], 0
+	return nil
+}
+
+// importer loads into stores that take over everything but positions.
+type importer struct {
+	store streams.Importer
+	stats *Stats
+	last  time.Time
+}
+
+func (i *importer) put(ctx context.Context, batch []streams.Recorded) (domain.Position, error) {
+	for n := range batch {
+		if e := &batch[n]; e.At.Before(i.last) {
+			e.At = i.last
+			i.stats.Adjusted++
+		} else {
+			i.last = e.At
+		}
+	}
+	head, err := i.store.Import(ctx, batch)
+	if err != nil {
+		return 0, err
+	}
+	for n := range batch {
+		if batch[n].Position != head-domain.Position(len(batch)-1-n) {
+			i.stats.Moved++
+		}
+	}
+	return head, nil
+}

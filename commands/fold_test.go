@@ -25,6 +25,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/memory"
 	"strata/domain/session"
+	"strata/domain/timer"
 )
 
 var update = flag.Bool("update", false, "write testdata/folds.json")
@@ -44,7 +45,7 @@ func rich(t rapid.TB) []aggregate {
 	t.Helper()
 	all := []aggregate{
 		describe(t, budget.Aggregate, "budget"), describe(t, conversation.Aggregate, "conversation"),
-		describe(t, memory.Aggregate, "memory"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
+		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"),
 	}
 	claims := describe(t, claim.Aggregate, "")

@@ -30,6 +30,7 @@ type app struct {
 	log     *slog.Logger
 	metrics telemetry.Metrics
 	now     func() time.Time
+	at      func(point string) // see failpoint
 
 	store     *embedded.Log
 	codec     *streams.Codec
@@ -60,7 +61,7 @@ type app struct {
 
 // open opens everything but the network. On an error, what was opened is closed.
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*app, error) {
-	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, started: now()}
+	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, at: failpoint(), started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	for _, step := range []func(context.Context) error{
 		a.openLog, a.openKeys, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,

@@ -18,6 +18,7 @@ import (
 	"strata/domain/memory"
 	"strata/domain/projection"
 	"strata/domain/session"
+	"strata/domain/timer"
 	"strata/gateway"
 	"strata/internal/authn"
 	"strata/projections"
@@ -28,6 +29,7 @@ import (
 	"strata/projections/memories"
 	"strata/projections/resources"
 	"strata/projections/sessions"
+	"strata/projections/timers"
 	"strata/streams"
 )
 
@@ -35,7 +37,7 @@ import (
 func allFacts() []domain.FactType {
 	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
-		identity.Users.Facts, identity.APIKeys.Facts)
+		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts)
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.
@@ -46,7 +48,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 // allModels are the read models in SQLite.
 func allModels() []projections.Model {
 	return []projections.Model{
-		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{},
+		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, timers.Model{},
 		conversations.Model{}, events.New(allFacts()),
 	}
 }
@@ -71,6 +73,7 @@ type models struct {
 	conversations *conversations.Queries
 	identity      *identitymodel.Queries
 	budgets       *budgets.Queries
+	timers        timerQueue
 	events        *events.Reader
 	auth          *authn.Authenticator
 }
@@ -100,6 +103,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		conversations: conversations.NewQueries(reader(conversations.Name)),
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
+		timers:        newTimerQueue(reader(timers.Name), runner),
 		events:        events.NewReader(reader(events.Name), store, codec, secretField),
 	}
 	m.auth = authn.New(authn.Config{Keys: m.identity, Now: now, CatchUp: func(ctx context.Context) error {
@@ -118,6 +122,8 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 			m.budgets.Replaced()
 		case identitymodel.Name:
 			m.auth.Forget()
+		case timers.Name:
+			m.timers.change()
 		}
 	})
 	runner.OnCommit(func(model string, events []domain.Event) {
@@ -128,6 +134,8 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 			m.budgets.Committed(events)
 		case identitymodel.Name:
 			m.auth.Forget()
+		case timers.Name:
+			m.timers.change()
 		}
 	})
 	return m, nil

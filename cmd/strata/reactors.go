@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strata/commands"
+	"strata/commands/timers"
 	"strata/domain"
 	"strata/domain/conversation"
 	"strata/domain/inference"
@@ -31,6 +32,9 @@ func (a *app) startReactors(work context.Context) error {
 	if err := a.reactors.AddReactor(budgetHealer{a.budgets}); err != nil {
 		return err
 	}
+	if err := a.reactors.AddReactor(timers.NewBudgets(a.handler, a.at)); err != nil {
+		return err
+	}
 	if err := a.reactors.AddWriter(callWriter{a.writer}); err != nil {
 		return err
 	}
@@ -40,6 +44,7 @@ func (a *app) startReactors(work context.Context) error {
 	a.onClose(a.reactors.Stop)
 	a.run(work, "analytics writer", a.writer.Run)
 	a.run(work, "housekeeping", a.housekeeping)
+	a.run(work, "timers", a.fireTimers)
 	return nil
 }
 
@@ -110,7 +115,7 @@ const (
 
 // housekeeping releases reservations and closes turns whose process died. At
 // the start, all of them have: this process, which alone has the log, has made
-// none yet. Later, time tells.
+// none yet. Later, time tells: of turns here, of reservations by timers.
 func (a *app) housekeeping(ctx context.Context) error {
 	if err := a.models.runner.WaitLive(ctx); err != nil {
 		return err
@@ -118,21 +123,24 @@ func (a *app) housekeeping(ctx context.Context) error {
 	if err := a.healed(ctx); err != nil {
 		return err
 	}
-	before, until := a.started, a.started.Add(commands.ReservationTTL)
+	before, released := a.started, false
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
 	for {
 		if err := a.closeTurns(ctx, before); err != nil {
 			a.log.WarnContext(ctx, "open turns could not be closed; trying again", "error", err)
 		}
-		if err := a.releaseExpired(ctx, until); err != nil {
-			a.log.WarnContext(ctx, "expired reservations could not be released; trying again", "error", err)
+		if !released {
+			err := a.releaseExpired(ctx, a.started.Add(commands.ReservationTTL))
+			if released = err == nil; err != nil {
+				a.log.WarnContext(ctx, "reservations of the last process could not be released; trying again", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			before, until = a.now().Add(-turnPatience), a.now()
+			before = a.now().Add(-turnPatience)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package budget
 
-import "strata/domain"
+import (
+	"time"
+
+	"strata/domain"
+)
 
 // Change alters a budget; nil fields stay as they are. One fact per intent, so
 // that the history reads "limit raised from 10 to 20", not "changed".
@@ -92,6 +96,38 @@ func (c Clear) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 		return facts, nil // the new period begins at zero anyway
 	}
 	return []domain.Fact{Reset{Reason: c.Reason, Spent: s.Spent, Tokens: s.Tokens}}, nil
+}
+
+// Roll records that a period is over and another has begun, if that is so. A
+// reservation or a change does it as well; this is for when nothing else happens.
+type Roll struct{}
+
+// Decide implements domain.Decider.
+func (Roll) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
+	return s.roll(env), nil
+}
+
+// NextExpiry is when the first of the open reservations expires; zero when
+// none is open.
+func (s *State) NextExpiry() (first time.Time) {
+	for _, h := range s.Open {
+		if first.IsZero() || h.ExpiresAt.Before(first) {
+			first = h.ExpiresAt
+		}
+	}
+	return first
+}
+
+// PeriodEnd is when the current period ends; zero for one that never does, and
+// for a budget that is gone.
+func (s *State) PeriodEnd() time.Time {
+	if s.alive() != nil {
+		return time.Time{}
+	}
+	return s.Period.End(s.PeriodStart)
 }
 
 // roll records the end of the period, if it is over.

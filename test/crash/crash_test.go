@@ -21,7 +21,7 @@ import (
 )
 
 // models are the read models that must equal fresh ones.
-var models = []string{"identity", "budgets", "resources", "sessions", "memories", "conversations", "events"}
+var models = []string{"identity", "budgets", "resources", "sessions", "memories", "conversations", "events", "timers"}
 
 func number(t *testing.T, variable string, otherwise int64) int64 {
 	t.Helper()

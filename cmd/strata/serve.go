@@ -26,6 +26,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	cfg := &loaded.Config
+	tuneGarbage(cfg.Memory)
 	log, err := telemetry.Log{Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat}.Logger(os.Stderr)
 	if err != nil {
 		return err

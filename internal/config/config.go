@@ -12,6 +12,7 @@ type Config struct {
 	Data       Data       `yaml:"data"`
 	Backup     Backup     `yaml:"backup"`
 	Log        Log        `yaml:"log"`
+	Memory     Memory     `yaml:"memory"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Gateway    Gateway    `yaml:"gateway"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
@@ -79,6 +80,11 @@ type Log struct {
 	MaxEventSize Bytes `yaml:"max_event_size" env:"LOG_MAX_EVENT_SIZE" doc:"Largest event."`
 }
 
+// Memory is what this process may hold, without the analytics engine.
+type Memory struct {
+	Limit Bytes `yaml:"limit" env:"MEMORY_LIMIT" doc:"Memory beyond which garbage is collected more often, at the price of processor time. It is no hard limit: what is in use stays. GOGC and GOMEMLIMIT, where they are set, have the last word."`
+}
+
 // ClickHouse is the analytics engine.
 type ClickHouse struct {
 	URL           string        `yaml:"url" env:"CLICKHOUSE_URL" secret:"userinfo" doc:"ClickHouse server to use (http://, https:// or clickhouse://user:password@host:port). Empty: the embedded engine."`
@@ -132,8 +138,9 @@ func Default() Config {
 				Anonymous: Limit{Key: 100, Workspace: 100},
 			},
 		},
-		Data: Data{Dir: "data"},
-		Log:  Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
+		Data:   Data{Dir: "data"},
+		Log:    Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
+		Memory: Memory{Limit: 1 << 30},
 		ClickHouse: ClickHouse{
 			MemoryLimit: 1 << 30, Connections: 6,
 			FlushRows: 10_000, FlushInterval: time.Second,

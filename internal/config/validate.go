@@ -42,6 +42,7 @@ func (c *Config) Validate() error {
 	}
 	v.within("log.segment_size", c.Log.SegmentSize, 4<<10, 2<<30)
 	v.within("log.max_event_size", c.Log.MaxEventSize, 1<<10, 64<<20)
+	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	v.url("clickhouse.url", c.ClickHouse.URL, "http", "https", "clickhouse")
 	v.within("clickhouse.memory_limit", c.ClickHouse.MemoryLimit, 256<<20, 1<<50)
 	v.number("clickhouse.connections", c.ClickHouse.Connections, 1, 64)

@@ -40,8 +40,10 @@ func sections() []section {
 	return []section{
 		{"log", benchLog},
 		{"rest", benchREST},
+		{"lag", benchLag},
 		{"live", benchSockets},
 		{"gateway", benchGateway},
+		{"start", benchStart},
 		{"projections", benchProjections},
 		{"analytics", benchAnalytics},
 	}

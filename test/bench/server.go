@@ -15,6 +15,9 @@ import (
 	"strata/test/kit"
 )
 
+// startWithin is enough for a server that has to read a full log first.
+const startWithin = 5 * time.Minute
+
 // withServer runs the real binary on an empty data directory.
 func (s settings) withServer(do func(server *kit.Server) error) error {
 	dir, err := os.MkdirTemp("", "strata-bench-")
@@ -22,7 +25,7 @@ func (s settings) withServer(do func(server *kit.Server) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	options := kit.Options{DataDir: filepath.Join(dir, "data")}
+	options := kit.Options{DataDir: filepath.Join(dir, "data"), StartWithin: startWithin}
 	if s.profile != "" {
 		options.Env = []string{"STRATA_PPROF_LISTEN=" + profilerAddress}
 	}

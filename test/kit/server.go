@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type Options struct {
 	DataDir string   // default: a temporary directory
 	Env     []string // more variables, "NAME=value"
 	Args    []string // more flags of serve
+
+	StartWithin time.Duration // how long a start may take; default 30 s
 }
 
 // Server is a strata process.
@@ -145,7 +148,7 @@ func (s *Server) Start() error {
 		s.waitErr = cmd.Wait()
 		close(exited)
 	}(s.cmd)
-	return s.WaitReady(startDeadline)
+	return s.WaitReady(cmp.Or(s.opts.StartWithin, startDeadline))
 }
 
 // environment is the test's own without settings of Strata, plus the options'.

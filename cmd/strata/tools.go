@@ -36,8 +36,8 @@ func verifyLog(_ context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(out, "%d events in %d streams, %d segments, %d bytes, head %d: %d faults\n",
-		report.Events, report.Streams, report.Segments, report.Bytes, report.Head, len(report.Faults)); err != nil {
+	if _, err := fmt.Fprintf(out, "%d events in %d streams, %d removed, %d segments, %d bytes, head %d: %d faults\n",
+		report.Events, report.Streams, report.Removed, report.Segments, report.Bytes, report.Head, len(report.Faults)); err != nil {
 		return err
 	}
 	if report.Damaged() {

@@ -94,6 +94,7 @@ func (l *Log) loadFilters() error {
 	return nil
 }
 
+// openFilter maps a filter, until Close; filterMu is held, or nobody else is there.
 func (l *Log) openFilter(last uint32) (*spanFilter, error) {
 	data, unmap, err := l.opts.FS.Map(filterPath(l.dir, last))
 	if err != nil {
@@ -103,11 +104,7 @@ func (l *Log) openFilter(last uint32) (*spanFilter, error) {
 	if err != nil {
 		return nil, errors.Join(err, unmap())
 	}
-	// Kept until Close, with the mappings of the run's last segment.
-	s := l.segmentOf(last)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unmaps = append(s.unmaps, unmap)
+	l.unmaps = append(l.unmaps, unmap)
 	return f, nil
 }
 

@@ -24,6 +24,8 @@ type index interface {
 	ordinals(dst []uint32, p part, from, to domain.Revision) []uint32
 	// system tells whether there may be system records.
 	system() bool
+	// removed tells whether there are records of removed events; their type is "".
+	removed() bool
 }
 
 // part is what one segment holds of a stream.

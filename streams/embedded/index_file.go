@@ -18,7 +18,7 @@ import (
 //	   0 magic "STRAIDX1"
 //	   8 segment number, 12 records, 16 position of the first record
 //	  24 length of the segment in bytes
-//	  32 streams, 36 flags (1: has system records)
+//	  32 streams, 36 flags (1: has system records, 2: has removed ones)
 //	  40 length of the Bloom filter, 44 length of the names
 //	  48 crc of filter, 52 crc of stream table, 56 crc of columns and names
 //	  60 crc of the header
@@ -37,6 +37,7 @@ const (
 	indexHeaderSize = 64
 	indexStreamSize = 32
 	indexHasSystem  = 1
+	indexHasRemoved = 2
 )
 
 var errIndexDamaged = errors.New("index file is damaged")
@@ -94,9 +95,14 @@ func encodeIndex(m *memIndex, no uint32, base domain.Position) []byte {
 	le.PutUint64(h[16:], uint64(base))
 	le.PutUint64(h[24:], uint64(m.offset(n)))
 	le.PutUint32(h[32:], uint32(len(m.streams)))
+	var flags uint32
 	if m.system() {
-		le.PutUint32(h[36:], indexHasSystem)
+		flags |= indexHasSystem
 	}
+	if m.removed() {
+		flags |= indexHasRemoved
+	}
+	le.PutUint32(h[36:], flags)
 	le.PutUint32(h[40:], uint32(len(filter)))
 	le.PutUint32(h[44:], uint32(len(names)))
 	le.PutUint32(h[48:], crc32.Checksum(b[indexHeaderSize:tableStart], crcTable))
@@ -228,6 +234,7 @@ func (x *fileIndex) count() uint32            { return x.records }
 func (x *fileIndex) offset(ord uint32) uint32 { return binary.LittleEndian.Uint32(x.offs[ord*4:]) }
 func (x *fileIndex) idHash(ord uint32) uint32 { return binary.LittleEndian.Uint32(x.ids[ord*4:]) }
 func (x *fileIndex) system() bool             { return x.flags&indexHasSystem != 0 }
+func (x *fileIndex) removed() bool            { return x.flags&indexHasRemoved != 0 }
 func (x *fileIndex) labels(ord uint32) (uint16, uint16) {
 	return binary.LittleEndian.Uint16(x.cats[ord*2:]), binary.LittleEndian.Uint16(x.typs[ord*2:])
 }

@@ -21,6 +21,7 @@ type memIndex struct {
 	streams []memStream
 	byName  map[domain.StreamID]uint32
 	hasSys  atomic.Bool
+	hasGone atomic.Bool
 }
 
 type memChunk [memChunkSize]memEntry
@@ -75,6 +76,9 @@ func (m *memIndex) add(stream uint32, id uint32, typ string, size int) uint32 {
 	e := m.at(ord)
 	e.id, e.stream = id, stream
 	e.cat, e.typ = s.cat, m.types.number(typ)
+	if typ == "" {
+		m.hasGone.Store(true)
+	}
 	if s.count > 0 {
 		e.prev = s.last + 1
 	}
@@ -107,6 +111,7 @@ func (m *memIndex) idHash(ord uint32) uint32  { return m.at(ord).id }
 func (m *memIndex) category(n uint16) string  { return m.cats.name(n) }
 func (m *memIndex) eventType(n uint16) string { return m.types.name(n) }
 func (m *memIndex) system() bool              { return m.hasSys.Load() }
+func (m *memIndex) removed() bool             { return m.hasGone.Load() }
 func (m *memIndex) labels(ord uint32) (uint16, uint16) {
 	e := m.at(ord)
 	return e.cat, e.typ

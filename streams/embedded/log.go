@@ -22,11 +22,14 @@ type Log struct {
 
 	segments atomic.Pointer[[]*segment] // oldest first; the last is being written
 	filters  atomic.Pointer[[]*spanFilter]
-	filterMu sync.Mutex // one maker of filters at a time
+	sealMu   sync.Mutex     // one sealer at a time
+	filterMu sync.Mutex     // one maker of filters at a time
+	unmaps   []func() error // of filters, for Close
 	heads    *heads
 	durable  atomic.Uint64 // position of the last event on disk
 	arrivals broadcast     // rung when durable moves, and at Close
 	controls atomic.Bool   // the log has system records
+	removed  atomic.Bool   // the log has records that were scavenged
 
 	// gate is held for reading by whoever uses segments, so that Close can let
 	// go of files and mappings.
@@ -34,8 +37,9 @@ type Log struct {
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
 
-	writer *writer
-	sealer sync.WaitGroup // index files being written
+	writer     *writer
+	sealer     sync.WaitGroup // index files being written
+	scavenging sync.Mutex     // one scavenge at a time
 }
 
 var _ streams.Store = (*Log)(nil)
@@ -167,9 +171,11 @@ func (l *Log) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
+	close(l.done)
+	l.scavenging.Lock() // waits for a scavenge in progress, which sees the log closed
+	defer l.scavenging.Unlock()
 	l.writer.stop()
 	l.sealer.Wait()
-	close(l.done)
 	l.arrivals.ring()
 	l.gate.Lock() // waits for reads in progress
 	defer l.gate.Unlock()
@@ -187,6 +193,9 @@ func (l *Log) release() error {
 		for _, s := range l.list() {
 			faults = append(faults, s.close())
 		}
+	}
+	for _, unmap := range l.unmaps {
+		faults = append(faults, unmap())
 	}
 	return errors.Join(append(faults, l.lock.Close())...)
 }

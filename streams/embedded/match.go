@@ -37,7 +37,7 @@ func (m *matcher) use(x index) {
 func (m *matcher) wants(ord uint32) (want, exact bool) {
 	f := m.filter
 	named := f != nil && len(f.Categories)+len(f.Types)+len(f.TypePrefixes) > 0
-	if !named && !m.index.system() {
+	if !named && !m.index.system() && !m.index.removed() {
 		return true, true
 	}
 	cat, typ := m.index.labels(ord)
@@ -47,7 +47,7 @@ func (m *matcher) wants(ord uint32) (want, exact bool) {
 	if judge(&m.cats, cat, func() bool { return m.matchCategory(m.index.category(cat), named) }) == noMatch {
 		return false, true
 	}
-	if !named {
+	if !named && !m.index.removed() {
 		return true, true
 	}
 	return judge(&m.types, typ, func() bool { return m.matchType(m.index.eventType(typ)) }) == match, true
@@ -75,8 +75,11 @@ func (m *matcher) matchCategory(name string, named bool) bool {
 }
 
 func (m *matcher) matchType(name string) bool {
+	if name == "" {
+		return false // removed
+	}
 	f := m.filter
-	if len(f.Types)+len(f.TypePrefixes) == 0 || slices.Contains(f.Types, name) {
+	if f == nil || len(f.Types)+len(f.TypePrefixes) == 0 || slices.Contains(f.Types, name) {
 		return true
 	}
 	return slices.ContainsFunc(f.TypePrefixes, func(p string) bool { return strings.HasPrefix(name, p) })

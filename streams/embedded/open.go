@@ -39,6 +39,9 @@ func (l *Log) load() error {
 		list = append(list, s)
 	}
 	l.segments.Store(&list)
+	if err := l.mustBeLast(list[len(list)-1]); err != nil {
+		return err
+	}
 	for i, s := range list[:len(list)-1] {
 		if err := l.loadSealed(s, list[i+1].base); err != nil {
 			return err
@@ -86,7 +89,7 @@ func (l *Log) openSegment(no uint32) (*segment, error) {
 	if s.base, err = readSegmentHeader(f, s.path, no); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	s.file = f
+	s.now.Store(&content{file: f})
 	return s, nil
 }
 
@@ -94,7 +97,7 @@ func (l *Log) openSegment(no uint32) (*segment, error) {
 // missing, damaged or not of this segment; and finishes a sealing that a crash
 // interrupted.
 func (l *Log) loadSealed(s *segment, next domain.Position) error {
-	size, err := s.file.Size()
+	size, err := s.file().Size()
 	if err != nil {
 		return fmt.Errorf("size of %s: %w", s.path, err)
 	}
@@ -132,19 +135,35 @@ func (l *Log) loadSealed(s *segment, next domain.Position) error {
 	return nil
 }
 
+// mustBeLast checks that the last segment there is was being written: an index
+// file is only made of one that had another behind it.
+func (l *Log) mustBeLast(s *segment) error {
+	_, unmap, err := l.opts.FS.Map(indexPath(s.path))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = unmap()
+	}
+	if err != nil {
+		return fmt.Errorf("look for an index of the last segment: %w", err)
+	}
+	return &CorruptError{File: segmentPath(l.dir, s.no+1), Reason: fmt.Sprintf("segment is missing: segment %d was sealed, which happens when the next one is there", s.no)}
+}
+
 // recover reads the segment that was being written, cuts what a crash tore, and
 // sets up the writer behind it.
 func (l *Log) recover(s *segment) error {
-	size, err := s.file.Size()
+	size, err := s.file().Size()
 	if err != nil {
 		return fmt.Errorf("size of %s: %w", s.path, err)
 	}
 	b := newIndexBuilder(segmentHeaderSize)
-	w, err := walk(s.file, s.path, s.base, size, b.add)
+	w, err := walk(s.file(), s.path, s.base, size, b.add)
 	if err != nil {
 		return err
 	}
-	torn, err := tornTail(s.file, s.path, size, w)
+	torn, err := tornTail(s.file(), s.path, size, w)
 	if err != nil {
 		return err
 	}
@@ -158,12 +177,12 @@ func (l *Log) recover(s *segment) error {
 	if torn {
 		l.opts.Logger.Warn("cut a torn write off the end of the log",
 			"segment", s.path, "offset", w.complete, "reason", w.reason, "head", head)
-		if err := s.file.Truncate(w.complete); err != nil {
+		if err := s.file().Truncate(w.complete); err != nil {
 			return fmt.Errorf("cut %s: %w", s.path, err)
 		}
 	}
 	if size < l.opts.SegmentSize || torn {
-		if err := s.file.Preallocate(max(size, l.opts.SegmentSize)); err != nil && !outOfSpace(err) {
+		if err := s.file().Preallocate(max(size, l.opts.SegmentSize)); err != nil && !outOfSpace(err) {
 			return fmt.Errorf("reserve space for %s: %w", s.path, err)
 		}
 	}
@@ -171,11 +190,15 @@ func (l *Log) recover(s *segment) error {
 		return err
 	}
 	s.setIndex(b.index)
+	s.sealed = make(chan struct{})
 	l.durable.Store(uint64(head))
 	l.adoptHeads(s, b.index)
 	for _, s := range l.list() {
 		if s.index().system() {
 			l.controls.Store(true)
+		}
+		if s.index().removed() {
+			l.removed.Store(true)
 		}
 	}
 	l.writer = newWriter(l, s, b.index, w)
@@ -192,12 +215,12 @@ func (l *Log) settle(s *segment, w walkEnd) error {
 		return nil
 	}
 	b := make([]byte, w.complete-w.group)
-	_, err := readFull(s.file, b, w.group)
+	_, err := readFull(s.file(), b, w.group)
 	if err == nil {
-		_, err = s.file.WriteAt(b, w.group)
+		_, err = s.file().WriteAt(b, w.group)
 	}
 	if err == nil {
-		err = s.file.Sync()
+		err = s.file().Sync()
 	}
 	if err != nil {
 		return fmt.Errorf("sync the end of %s: %w", s.path, err)
@@ -257,13 +280,13 @@ func (l *Log) recallIDs() error {
 		if uint64(s.base)+uint64(x.count()) <= from {
 			continue
 		}
-		x, err := s.columns()
+		c, err := s.columns()
 		if err != nil {
 			return err
 		}
 		first := uint32(max(from, uint64(s.base)) - uint64(s.base))
-		for ord := first; ord < x.count(); ord++ {
-			l.writer.recent.add(x.idHash(ord))
+		for ord := first; ord < c.count(); ord++ {
+			l.writer.recent.add(c.idHash(ord))
 		}
 	}
 	return nil

@@ -1,6 +1,10 @@
 package embedded
 
-import "strata/domain"
+import (
+	"fmt"
+
+	"strata/domain"
+)
 
 // partIter walks the parts of a stream from the newest to the oldest.
 type partIter struct {
@@ -11,7 +15,7 @@ type partIter struct {
 	begun  bool
 
 	seg   *segment
-	index index
+	index *content
 	part  part
 	err   error
 }
@@ -31,14 +35,33 @@ func (it *partIter) next() bool {
 		ok = it.older()
 	}
 	if ok {
-		it.index, it.err = it.seg.columns()
-		if _, file := it.index.(*fileIndex); it.err == nil && file != it.part.file {
-			// The index was written to its file, or built again, since the part
-			// was found: look it up there.
-			it.part, ok, it.err = it.seg.find(it.stream, it.hash)
-		}
+		at := located{it.seg, it.part}
+		it.index, it.err = at.refresh(it.stream, it.hash)
+		it.part = at.part
 	}
 	return ok && it.err == nil
+}
+
+// refresh returns the content to read a part from. When the index was written to
+// its file, or built again, since the part was found, it looks it up there.
+func (at *located) refresh(stream domain.StreamID, hash uint64) (*content, error) {
+	for {
+		c, err := at.seg.columns()
+		if err != nil {
+			return nil, err
+		}
+		if _, file := c.index.(*fileIndex); file == at.part.file {
+			return c, nil
+		}
+		p, ok, err := at.seg.find(stream, hash)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, &CorruptError{File: at.seg.path, Reason: fmt.Sprintf("stream %s is not in it any more", stream)}
+		}
+		at.part = p // and look again: the index may have changed meanwhile
+	}
 }
 
 func (it *partIter) newest() bool {

@@ -27,11 +27,11 @@ type chunk struct {
 
 // take decodes ords of a segment, ascending, into the chunk's events. accept
 // may refuse a record; nil accepts all.
-func (c *chunk) take(s *segment, x index, ords []uint32, accept func(*record) bool) error {
+func (c *chunk) take(s *segment, x *content, ords []uint32, accept func(*record) bool) error {
 	clear(c.events) // do not keep payloads alive that the reader is done with
 	c.events = c.events[:0]
 	return s.fetch(x, ords, &c.buf, func(r *record) {
-		if accept == nil || accept(r) {
+		if r.flags&flagRemoved == 0 && (accept == nil || accept(r)) {
 			c.events = append(c.events, r.recorded(&c.names))
 		}
 	})
@@ -96,9 +96,8 @@ type streamReader struct {
 
 // located is a part of a stream with its segment.
 type located struct {
-	seg   *segment
-	index index
-	part  part
+	seg  *segment
+	part part
 }
 
 func (r *streamReader) begin(stream domain.StreamID, q streams.ReadStream) error {
@@ -119,7 +118,7 @@ func (r *streamReader) begin(stream domain.StreamID, q streams.ReadStream) error
 	}
 	if st.control != nil && st.control.MaxAge > 0 {
 		r.since = r.log.opts.Clock().Add(-st.control.MaxAge).UnixMicro()
-	} else if n := domain.Revision(q.Limit); n > 0 { // the limit tells which revisions
+	} else if n := domain.Revision(q.Limit); n > 0 && !r.log.removed.Load() { // the limit tells which revisions
 		if r.backwards {
 			r.lo = max(r.lo, r.hi-n+1)
 		} else {
@@ -131,7 +130,7 @@ func (r *streamReader) begin(stream domain.StreamID, q streams.ReadStream) error
 		return nil
 	}
 	for r.parts.next() {
-		r.older = append(r.older, located{r.parts.seg, r.parts.index, r.parts.part})
+		r.older = append(r.older, located{r.parts.seg, r.parts.part})
 		if r.parts.part.first <= r.lo {
 			break
 		}
@@ -149,18 +148,25 @@ func (r *streamReader) fill() error {
 			}
 			continue
 		}
+		c, err := r.now.seg.columns()
+		if err != nil {
+			return err
+		}
 		n := min(len(r.ords), chunkEvents)
+		if r.limit > 0 {
+			n = min(n, r.limit)
+		}
 		ords := r.ords[:n]
 		if r.backwards {
 			ords = r.ords[len(r.ords)-n:]
 		}
-		ords = withinBytes(r.now.index, ords, r.backwards)
+		ords = withinBytes(c, ords, r.backwards)
 		if r.backwards {
 			r.ords = r.ords[:len(r.ords)-len(ords)]
 		} else {
 			r.ords = r.ords[len(ords):]
 		}
-		if err := r.take(r.now.seg, r.now.index, ords, func(rec *record) bool { return rec.at >= r.since }); err != nil {
+		if err := r.take(r.now.seg, c, ords, func(rec *record) bool { return rec.at >= r.since }); err != nil {
 			return err
 		}
 		if r.backwards {
@@ -184,7 +190,7 @@ func (r *streamReader) nextPart() (bool, error) {
 		if !r.parts.next() {
 			return false, r.parts.err
 		}
-		r.now = located{r.parts.seg, r.parts.index, r.parts.part}
+		r.now = located{r.parts.seg, r.parts.part}
 	} else {
 		if len(r.older) == 0 {
 			return false, nil
@@ -192,8 +198,13 @@ func (r *streamReader) nextPart() (bool, error) {
 		last := len(r.older) - 1
 		r.now, r.older = r.older[last], r.older[:last]
 	}
+	// The part may have been found long ago.
+	x, err := r.now.refresh(r.parts.stream, r.parts.hash)
+	if err != nil {
+		return false, err
+	}
 	p := r.now.part
-	r.ords = r.now.index.ordinals(nil, p, max(r.lo, p.first), min(r.hi, p.lastRevision()))
+	r.ords = x.ordinals(nil, p, max(r.lo, p.first), min(r.hi, p.lastRevision()))
 	if r.backwards {
 		r.hi = min(r.hi, p.first-1)
 	}
@@ -202,7 +213,7 @@ func (r *streamReader) nextPart() (bool, error) {
 
 // withinBytes shortens ords, at the end that is read last, to what a chunk may
 // hold, but never to nothing.
-func withinBytes(x index, ords []uint32, backwards bool) []uint32 {
+func withinBytes(x *content, ords []uint32, backwards bool) []uint32 {
 	bytes := uint32(0)
 	for i := range ords {
 		k := i
@@ -281,7 +292,7 @@ func (r *allReader) fill(limit int) error {
 	if err != nil {
 		return err
 	}
-	r.match.use(x)
+	r.match.use(x.index)
 	exact := r.gather(s, x, at, limit)
 	err = r.take(s, x, r.ords, func(rec *record) bool { return r.match.workspace(rec) })
 	if err != nil {
@@ -298,7 +309,7 @@ func (r *allReader) fill(limit int) error {
 
 // gather collects the records of a segment that may match, and moves past what
 // it looked at. It tells whether all of them are known to match.
-func (r *allReader) gather(s *segment, x index, at domain.Position, limit int) (exact bool) {
+func (r *allReader) gather(s *segment, x *content, at domain.Position, limit int) (exact bool) {
 	if limit <= 0 || limit > chunkEvents {
 		limit = chunkEvents
 	}

@@ -18,7 +18,7 @@ import (
 //	 0  crc32c of all that follows
 //	 4  length in bytes of what follows this field
 //	 8  offset in the segment at which the record's group begins
-//	12  flags: first and last of its append
+//	12  flags: first and last of its append; removed
 //	13  length of type
 //	14  length of stream name
 //	16  length of workspace
@@ -34,8 +34,9 @@ const (
 	prefixSize  = 8
 	recordMagic = 0x57a7
 
-	flagFirst = 1 << 0
-	flagLast  = 1 << 1
+	flagFirst   = 1 << 0
+	flagLast    = 1 << 1
+	flagRemoved = 1 << 2 // scavenged: type, workspace, metadata and data are gone
 )
 
 // Limits of the record's length fields.

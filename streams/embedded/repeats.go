@@ -41,13 +41,13 @@ func (w *writer) hasID(h *head, rev domain.Revision, id uuid.UUID) (bool, error)
 }
 
 // hasID reads a record to compare its id in full.
-func (s *segment) hasID(x index, ord uint32, id uuid.UUID) (same bool, err error) {
+func (s *segment) hasID(x *content, ord uint32, id uuid.UUID) (same bool, err error) {
 	err = s.fetch(x, []uint32{ord}, new(readBuffer), func(r *record) { same = r.id == id })
 	return same, err
 }
 
 // place finds the durable record of a stream at a revision; nil when there is none.
-func (w *writer) place(h *head, rev domain.Revision) (*segment, index, uint32, error) {
+func (w *writer) place(h *head, rev domain.Revision) (*segment, *content, uint32, error) {
 	st := h.durable
 	parts := w.log.parts(h.stream, st)
 	for parts.next() {

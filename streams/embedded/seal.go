@@ -6,25 +6,35 @@ import (
 )
 
 // finishSealing cuts a full segment to its length and writes its index file.
-// When that fails the segment is still complete and its index stays in memory;
-// the next opening tries again.
-func (l *Log) finishSealing(s *segment, m *memIndex) {
-	if err := l.seal(s, m); err != nil {
-		l.opts.Logger.Error("could not write the index of a log segment; it stays in memory",
-			"segment", s.path, "error", err)
-		return
+// When that fails, as on a full disk, the segment is still complete and its
+// index stays in memory; the next sealing and the next opening try again.
+func (l *Log) finishSealing(s *segment) {
+	defer close(s.sealed)
+	l.sealMu.Lock()
+	defer l.sealMu.Unlock()
+	list := l.list()
+	for _, s := range list[:len(list)-1] {
+		m, ok := s.index().(*memIndex)
+		if !ok {
+			continue
+		}
+		if err := l.seal(s, m); err != nil {
+			l.opts.Logger.Error("could not write the index of a log segment; it stays in memory",
+				"segment", s.path, "error", err)
+			return
+		}
 	}
 	l.makeFilters()
 }
 
 func (l *Log) seal(s *segment, m *memIndex) error {
 	end := int64(m.offset(m.count()))
-	if size, err := s.file.Size(); err != nil || size != end {
+	if size, err := s.file().Size(); err != nil || size != end {
 		if err == nil {
-			err = s.file.Truncate(end)
+			err = s.file().Truncate(end)
 		}
 		if err == nil && !l.opts.NoSync {
-			err = s.file.Sync()
+			err = s.file().Sync()
 		}
 		if err != nil {
 			return fmt.Errorf("cut %s to its length: %w", s.path, err)
@@ -64,5 +74,5 @@ func (s *segment) close() error {
 	for _, unmap := range s.unmaps {
 		faults = append(faults, unmap())
 	}
-	return errors.Join(append(faults, s.file.Close())...)
+	return errors.Join(append(faults, s.file().Close())...)
 }

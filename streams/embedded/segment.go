@@ -28,15 +28,26 @@ type segment struct {
 	no   uint32
 	base domain.Position
 	path string
-	file File
 	fs   FS
 
-	idx atomic.Pointer[index]
+	now    atomic.Pointer[content]
+	sealed chan struct{} // closed when sealing has ended, well or not; nil when it was sealed at opening
 
-	mu     sync.Mutex                       // one repair at a time
-	unmaps []func() error                   // of index files, for Close
+	mu     sync.Mutex                       // one change of content at a time
+	unmaps []func() error                   // of index files, for when nobody reads them any more
 	onBad  func(*segment, *memIndex, error) // hears of an index file that had to be built again
 }
+
+// content is a segment's file with the index of that very file: scavenging
+// replaces both. Records keep their ordinals for ever, offsets they do not. Who
+// holds the log's gate may use a content to the end of that step, not longer.
+type content struct {
+	index
+	file File
+}
+
+// file returns the segment's file as of now.
+func (s *segment) file() File { return s.now.Load().file }
 
 func segmentPath(dir string, no uint32) string {
 	return filepath.Join(dir, fmt.Sprintf("%09d.log", no))
@@ -123,52 +134,54 @@ func createSegment(fsys FS, dir string, no uint32, base domain.Position, size in
 }
 
 // index returns the segment's index.
-func (s *segment) index() index { return *s.idx.Load() }
+func (s *segment) index() index { return s.now.Load().index }
 
-func (s *segment) setIndex(x index) { s.idx.Store(&x) }
+// setIndex changes the index of the file that is there.
+func (s *segment) setIndex(x index) { s.now.Store(&content{x, s.file()}) }
 
-// columns returns the index with its columns verified, built again when they
-// are damaged.
-func (s *segment) columns() (index, error) {
-	x := s.index()
-	f, ok := x.(*fileIndex)
+// columns returns the content with the columns of its index verified, built
+// again when they are damaged.
+func (s *segment) columns() (*content, error) {
+	c := s.now.Load()
+	f, ok := c.index.(*fileIndex)
 	if !ok {
-		return x, nil
+		return c, nil
 	}
 	if err := f.check(regionColumns); err != nil {
 		return s.repair(f, err)
 	}
-	return x, nil
+	return c, nil
 }
 
 // find looks a stream up in a sealed segment.
 func (s *segment) find(stream domain.StreamID, hash uint64) (part, bool, error) {
 	is := func(ord uint32) (bool, error) {
-		x, err := s.columns()
+		c, err := s.columns()
 		if err != nil {
 			return false, err
 		}
 		var same bool
-		err = s.fetch(x, []uint32{ord}, new(readBuffer), func(r *record) { same = string(r.stream) == string(stream) })
+		err = s.fetch(c, []uint32{ord}, new(readBuffer), func(r *record) { same = string(r.stream) == string(stream) })
 		return same, err
 	}
 	x := s.index()
 	p, ok, err := x.find(stream, hash, is)
 	if errors.Is(err, errIndexDamaged) {
-		if x, err = s.repair(x.(*fileIndex), err); err != nil {
+		c, err := s.repair(x.(*fileIndex), err)
+		if err != nil {
 			return part{}, false, err
 		}
-		p, ok, err = x.find(stream, hash, is)
+		return c.find(stream, hash, is)
 	}
 	return p, ok, err
 }
 
 // repair replaces a damaged index by one built from the records.
-func (s *segment) repair(bad *fileIndex, cause error) (index, error) {
+func (s *segment) repair(bad *fileIndex, cause error) (*content, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.index(); x != index(bad) {
-		return x, nil // somebody else was faster
+	if c := s.now.Load(); c.index != index(bad) {
+		return c, nil // somebody else was faster
 	}
 	m, err := s.rebuild(bad.dataEnd)
 	if err != nil {
@@ -176,17 +189,17 @@ func (s *segment) repair(bad *fileIndex, cause error) (index, error) {
 	}
 	s.setIndex(m)
 	s.onBad(s, m, cause)
-	return m, nil
+	return s.now.Load(), nil
 }
 
 // rebuild reads a sealed segment of a length and makes its index.
 func (s *segment) rebuild(end int64) (*memIndex, error) {
 	b := newIndexBuilder(segmentHeaderSize)
-	w, err := walk(s.file, s.path, s.base, end, b.add)
+	w, err := walk(s.file(), s.path, s.base, end, b.add)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.mustBeComplete(s.file, s.path, end); err != nil {
+	if err := w.mustBeComplete(s.file(), s.path, end); err != nil {
 		return nil, err
 	}
 	return b.index, nil
@@ -210,7 +223,7 @@ const (
 // fetch reads the records with the given ordinals, ascending, joining
 // neighbours into one read, and hands them out in order. A record is valid
 // until fetch returns or reads on.
-func (s *segment) fetch(x index, ords []uint32, buf *readBuffer, emit func(*record)) error {
+func (s *segment) fetch(x *content, ords []uint32, buf *readBuffer, emit func(*record)) error {
 	var r record
 	for len(ords) > 0 {
 		start, end := x.offset(ords[0]), x.offset(ords[0]+1)
@@ -226,7 +239,7 @@ func (s *segment) fetch(x index, ords []uint32, buf *readBuffer, emit func(*reco
 			return &CorruptError{File: s.path, Offset: int64(start), Reason: "index and records disagree"}
 		}
 		b := buf.get(int(end - start))
-		got, err := readFull(s.file, b, int64(start))
+		got, err := readFull(x.file, b, int64(start))
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}

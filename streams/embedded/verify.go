@@ -17,6 +17,7 @@ type Report struct {
 	Segments int
 	Streams  int             // system streams included
 	Events   uint64          // readable records
+	Removed  uint64          // records of events that were scavenged, not counted as events
 	Bytes    int64           // of records
 	Head     domain.Position // of the last readable record
 	Faults   []Fault
@@ -89,8 +90,17 @@ func verifyOn(fsys FS, dir string) (rep Report, err error) {
 			return v.report, err
 		}
 	}
+	v.lastSegment(names, numbers[len(numbers)-1])
 	v.report.Segments, v.report.Streams = len(numbers), len(v.seen)
 	return v.report, v.headFile()
+}
+
+// lastSegment reports a missing end of the log: only a segment that has another
+// behind it is given an index.
+func (v *verifier) lastSegment(names []string, no uint32) {
+	if slices.Contains(names, filepath.Base(indexPath(segmentPath(v.dir, no)))) {
+		v.fault(segmentPath(v.dir, no+1), 0, "segment is missing")
+	}
 }
 
 type verifier struct {
@@ -237,7 +247,11 @@ func (v *verifier) resync(f File, path string, from, size int64) (int64, record,
 }
 
 func (v *verifier) record(path string, no uint32, off int64, r *record) {
-	v.report.Events++
+	if r.flags&flagRemoved != 0 {
+		v.report.Removed++
+	} else {
+		v.report.Events++
+	}
 	v.report.Bytes += int64(r.size)
 	v.report.Head = r.position
 	hash := streamHash(domain.StreamID(r.stream))

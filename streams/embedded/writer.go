@@ -23,6 +23,7 @@ const (
 	opDelete
 	opTombstone
 	opImport
+	opSeal // begin a new segment, so that the one being written gets sealed
 )
 
 // request is one append (or change of metadata) on its way through the writer.
@@ -199,7 +200,7 @@ func (w *writer) commit(batch []*request) {
 			continue
 		}
 		if need := len(w.group.buf) + r.size; len(w.group.answers) > 0 &&
-			(need > maxGroup || w.tail+int64(need) > w.room) {
+			(r.op == opSeal || need > maxGroup || w.tail+int64(need) > w.room) {
 			w.flush()
 			w.begin()
 		}
@@ -209,13 +210,19 @@ func (w *writer) commit(batch []*request) {
 			r.answer(err)
 			continue
 		}
+		if r.op == opSeal {
+			r.answer(w.seal())
+			continue
+		}
 		if w.tail+int64(r.size) > w.room {
 			if err := w.rotate(int64(r.size)); err != nil {
 				r.answer(err)
 				continue
 			}
 		}
+		w.log.gate.RLock() // a decision may read segments
 		r.err = w.decide(r)
+		w.log.gate.RUnlock()
 		w.group.answers = append(w.group.answers, r)
 	}
 	w.flush()
@@ -317,7 +324,7 @@ func (w *writer) persist() error {
 	if len(w.group.buf) == 0 {
 		return nil
 	}
-	_, err := w.seg.file.WriteAt(w.group.buf, w.tail)
+	_, err := w.seg.file().WriteAt(w.group.buf, w.tail)
 	if err != nil && outOfSpace(err) {
 		uerr := w.undo()
 		if uerr == nil {
@@ -326,7 +333,7 @@ func (w *writer) persist() error {
 		err = errors.Join(err, uerr)
 	}
 	if err == nil && !w.log.opts.NoSync {
-		err = w.seg.file.Sync()
+		err = w.seg.file().Sync()
 	}
 	if err != nil {
 		return w.fail(fmt.Errorf("write to %s: %w", w.seg.path, err))
@@ -336,16 +343,16 @@ func (w *writer) persist() error {
 
 // undo wipes what a failed write may have left behind the tail.
 func (w *writer) undo() error {
-	if err := w.seg.file.Truncate(w.tail); err != nil {
+	if err := w.seg.file().Truncate(w.tail); err != nil {
 		return err
 	}
-	if err := w.seg.file.Preallocate(w.room); err != nil && !outOfSpace(err) {
+	if err := w.seg.file().Preallocate(w.room); err != nil && !outOfSpace(err) {
 		return err
 	}
 	if w.log.opts.NoSync {
 		return nil
 	}
-	return w.seg.file.Sync()
+	return w.seg.file().Sync()
 }
 
 // fail stops the log for appends.
@@ -406,7 +413,7 @@ func (w *writer) rotate(need int64) error {
 	size := max(l.opts.SegmentSize, segmentHeaderSize+need)
 	if w.index.count() == 0 && w.room < size {
 		// Nothing is in it yet: it only has to be larger.
-		if err := w.seg.file.Preallocate(size); err != nil {
+		if err := w.seg.file().Preallocate(size); err != nil {
 			return w.noRoom(err)
 		}
 		w.room = size
@@ -417,15 +424,23 @@ func (w *writer) rotate(need int64) error {
 	if err != nil {
 		return w.noRoom(err)
 	}
-	s := &segment{no: no, base: w.next, path: segmentPath(l.dir, no), file: f, fs: l.opts.FS, onBad: l.indexRepaired}
+	s := &segment{no: no, base: w.next, path: segmentPath(l.dir, no), fs: l.opts.FS, sealed: make(chan struct{}), onBad: l.indexRepaired}
 	m := newMemIndex(segmentHeaderSize)
-	s.setIndex(m)
-	old, oldIndex := w.seg, w.index
+	s.now.Store(&content{m, f})
+	old := w.seg
 	w.seg, w.index, w.tail, w.room = s, m, segmentHeaderSize, size
 	list := append(append([]*segment(nil), l.list()...), s)
 	l.segments.Store(&list)
-	l.sealer.Go(func() { l.finishSealing(old, oldIndex) })
+	l.sealer.Go(func() { l.finishSealing(old) })
 	return nil
+}
+
+// seal closes the segment being written if it has records.
+func (w *writer) seal() error {
+	if w.index.count() == 0 {
+		return nil
+	}
+	return w.rotate(0)
 }
 
 func (w *writer) noRoom(err error) error {

@@ -6,12 +6,19 @@
 //
 //	make bench
 //	go run ./test/bench -markdown > table.md
+//
+// Two tools show what becomes of the event log when it is large: the first
+// fills one through its own writer, the second measures it.
+//
+//	go run ./test/bench generate --events 100000000 --dir /tmp/log
+//	go run ./test/bench scale --dir /tmp/log
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -57,9 +64,21 @@ func names() []string {
 	return all
 }
 
+// tools are what is not part of a run: they take too long, or too much space.
+func tools() map[string]func(context.Context, []string, io.Writer) error {
+	return map[string]func(context.Context, []string, io.Writer) error{generateCommand: generate, scaleCommand: scale}
+}
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == echoCommand {
 		exit(echo(os.Stdout))
+	}
+	if len(os.Args) > 1 {
+		if tool, ok := tools()[os.Args[1]]; ok {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			exit(tool(ctx, os.Args[2:], os.Stdout))
+		}
 	}
 	var s settings
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "length of every load against the server")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +45,14 @@ func TestCrashes(t *testing.T) {
 func crashRound(rt *rapid.T, dir string, acked *sync.Map, logger *slog.Logger) {
 	fsys := newErrFS()
 	left := rapid.IntRange(1, 60).Draw(rt, "operations")
-	fsys.fail = func(string, string) error {
-		if left--; left < 0 {
+	var mu sync.Mutex
+	fsys.fail = func(op, _ string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if slices.Contains(changes, op) {
+			left--
+		}
+		if left < 0 {
 			return errInjected
 		}
 		return nil

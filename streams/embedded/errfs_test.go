@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"strata/streams/embedded"
@@ -15,14 +16,16 @@ var errInjected = errors.New("injected fault")
 // that stops, any sector that was written but not synced.
 type errFS struct {
 	embedded.FS
-	// fail is asked before every operation that changes something: "open",
-	// "write", "sync", "truncate", "preallocate", "rename", "remove", "syncdir".
+	// fail is asked before every operation. Those that change something are
+	// "open", "write", "sync", "truncate", "preallocate", "rename", "remove" and
+	// "syncdir"; the others "openread", "read", "size", "map", "readdir", "lock"
+	// and "mkdir".
 	fail func(op, name string) error
 	// short is asked before a write how many of its bytes still go through
 	// when it fails; nil for none.
 	short func(n int) int
 
-	asking   sync.Mutex // one question to fail at a time
+	asking   sync.Mutex // one question to fail at a time about changes
 	mu       sync.Mutex
 	unsynced []oldBytes
 	renamed  map[string]string // of open files, from the name they were opened by
@@ -52,8 +55,10 @@ func (f *errFS) check(op, name string) error {
 	if fail == nil {
 		return nil
 	}
-	f.asking.Lock()
-	defer f.asking.Unlock()
+	if slices.Contains(changes, op) { // reads go on while a change is held up
+		f.asking.Lock()
+		defer f.asking.Unlock()
+	}
 	return fail(op, filepath.Base(name))
 }
 
@@ -65,7 +70,7 @@ func (f *errFS) set(fail func(op, name string) error) {
 }
 
 func (f *errFS) Open(name string, create bool) (embedded.File, error) {
-	if err := f.check("open", name); err != nil && create {
+	if err := f.check("open", name); err != nil {
 		return nil, err
 	}
 	file, err := f.FS.Open(name, create)
@@ -75,6 +80,45 @@ func (f *errFS) Open(name string, create bool) (embedded.File, error) {
 	f.mu.Lock()
 	delete(f.renamed, name) // another file than the one renamed before
 	f.mu.Unlock()
+	return &errFile{File: file, fs: f, name: name}, nil
+}
+
+func (f *errFS) MkdirAll(dir string) error {
+	if err := f.check("mkdir", dir); err != nil {
+		return err
+	}
+	return f.FS.MkdirAll(dir)
+}
+
+func (f *errFS) ReadDir(dir string) ([]string, error) {
+	if err := f.check("readdir", dir); err != nil {
+		return nil, err
+	}
+	return f.FS.ReadDir(dir)
+}
+
+func (f *errFS) Lock(name string) (io.Closer, error) {
+	if err := f.check("lock", name); err != nil {
+		return nil, err
+	}
+	return f.FS.Lock(name)
+}
+
+func (f *errFS) Map(name string) ([]byte, func() error, error) {
+	if err := f.check("map", name); err != nil {
+		return nil, nil, err
+	}
+	return f.FS.Map(name)
+}
+
+func (f *errFS) OpenRead(name string) (embedded.File, error) {
+	if err := f.check("openread", name); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.OpenRead(name)
+	if err != nil {
+		return nil, err
+	}
 	return &errFile{File: file, fs: f, name: name}, nil
 }
 
@@ -153,6 +197,20 @@ func (f *errFile) WriteAt(b []byte, off int64) (int, error) {
 	}
 	f.remember(off, len(b))
 	return f.File.WriteAt(b, off)
+}
+
+func (f *errFile) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.fs.check("read", f.name); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(b, off)
+}
+
+func (f *errFile) Size() (int64, error) {
+	if err := f.fs.check("size", f.name); err != nil {
+		return 0, err
+	}
+	return f.File.Size()
 }
 
 func (f *errFile) remember(off int64, n int) {

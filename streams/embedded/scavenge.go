@@ -45,7 +45,8 @@ type ScavengeReport struct {
 // the disk; what stays of each is its id, stream, revision, position and time,
 // some 64 bytes and the stream's name. So positions and revisions never change,
 // repeated appends are recognised as before, and [Verify] finds nothing missing.
-// Whole-log reads and subscriptions pass over what was removed.
+// Whole-log reads and subscriptions pass over what was removed. A read of a stream
+// that is under way may miss what was hidden after it began.
 //
 // Appends, reads and subscriptions go on meanwhile. Segments are replaced one by
 // one, each in one step: whenever it is stopped, by ctx, an error or a crash, the

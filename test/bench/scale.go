@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"strata/domain"
 	"strata/streams"
 	"strata/streams/embedded"
@@ -30,6 +32,7 @@ type scaling struct {
 	events  int
 	streams int // generated ones
 	out     io.Writer
+	cpu     time.Duration // of the process when cost was asked last
 }
 
 func scale(ctx context.Context, args []string, out io.Writer) (err error) {
@@ -57,7 +60,7 @@ func scale(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	s := scaling{log: l, events: int(head), streams: groups * openStreams, out: out}
 	s.say("events", count(float64(s.events)))
-	s.say("open", opened.Round(100*time.Microsecond).String())
+	s.say("open", opened.Round(100*time.Microsecond).String()+", "+s.cost(1))
 	s.memory("after opening")
 	for _, step := range []func(context.Context) error{s.readAll, s.readStreams, s.appendOld, s.appendNew} {
 		if err := step(ctx); err != nil {
@@ -71,6 +74,19 @@ func scale(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	s.say("close", time.Since(start).Round(100*time.Microsecond).String())
 	return nil
+}
+
+// cost says how much CPU each of n operations has taken since it was asked last.
+// Unlike the clock it hardly depends on what else the machine does.
+func (s *scaling) cost(n int) string {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return ""
+	}
+	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	each := (cpu - s.cpu) / time.Duration(n)
+	s.cpu = cpu
+	return fmt.Sprintf("CPU %s", each.Round(10*time.Nanosecond))
 }
 
 func (s *scaling) say(measure, value string) { fmt.Fprintf(s.out, "%-40s %s\n", measure, value) }
@@ -101,6 +117,7 @@ func kilobytes(status []byte, name string) int {
 }
 
 func (s *scaling) readAll(ctx context.Context) error {
+	s.cost(1)
 	start, n := time.Now(), 0
 	for _, err := range s.log.ReadAll(ctx, streams.ReadAll{}) {
 		if err != nil {
@@ -111,7 +128,7 @@ func (s *scaling) readAll(ctx context.Context) error {
 	if n != s.events {
 		return fmt.Errorf("read %d events of %d", n, s.events)
 	}
-	s.say("read the whole log", count(float64(n)/time.Since(start).Seconds())+" events/s")
+	s.say("read the whole log", fmt.Sprintf("%s events/s, %s", count(float64(n)/time.Since(start).Seconds()), s.cost(n)))
 	return nil
 }
 
@@ -120,6 +137,7 @@ const samples = 20_000
 
 func (s *scaling) readStreams(ctx context.Context) error {
 	took := make([]time.Duration, 0, samples)
+	s.cost(1)
 	for range samples {
 		stream := scaleStream(rand.IntN(s.streams))
 		start, n := time.Now(), 0
@@ -135,8 +153,8 @@ func (s *scaling) readStreams(ctx context.Context) error {
 		took = append(took, time.Since(start))
 	}
 	slices.Sort(took)
-	s.say("read one stream, any of all", fmt.Sprintf("p50 %d µs, p99 %d µs",
-		took[samples/2].Microseconds(), took[samples*99/100].Microseconds()))
+	s.say("read one stream, any of all", fmt.Sprintf("p50 %d µs, p99 %d µs, %s",
+		took[samples/2].Microseconds(), took[samples*99/100].Microseconds(), s.cost(samples)))
 	return nil
 }
 
@@ -157,6 +175,7 @@ func (s *scaling) appends(ctx context.Context, measure string, stream func(n int
 	var wg sync.WaitGroup
 	var n atomic.Int64
 	var fault atomic.Pointer[error]
+	s.cost(1)
 	start := time.Now()
 	for range writers {
 		wg.Go(func() {
@@ -175,6 +194,6 @@ func (s *scaling) appends(ctx context.Context, measure string, stream func(n int
 	if err := fault.Load(); err != nil {
 		return *err
 	}
-	s.say(measure, count(total/time.Since(start).Seconds())+" /s")
+	s.say(measure, fmt.Sprintf("%s /s, %s", count(total/time.Since(start).Seconds()), s.cost(total)))
 	return nil
 }

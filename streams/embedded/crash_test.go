@@ -24,8 +24,9 @@ import (
 // and sealing segments.
 func TestCrashes(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
+	base := memoryDir(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "crash")
+		dir, err := os.MkdirTemp(base, "crash")
 		if err != nil {
 			rt.Fatal(err)
 		}

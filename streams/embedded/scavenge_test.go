@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -301,6 +302,7 @@ func TestScavengeIsOneAtATime(t *testing.T) {
 // TestScavengeLeavesDamageAlone: a damaged segment is neither copied nor replaced.
 func TestScavengeLeavesDamageAlone(t *testing.T) {
 	v := newLived(t, tiny)
+	v.reopen(t) // all is sealed then
 	file := filepath.Join(v.dir, "000000004.log")
 	b := readFile(t, file)
 	flip(t, file, int64(len(b)-20))
@@ -325,4 +327,64 @@ func globTmp(t failer, dir string) []string {
 		t.Fatal(err)
 	}
 	return left
+}
+
+// TestScavengeCrashes stops the machine at the n-th change that a scavenge makes
+// on disk, for every n, losing what was not synced: nothing visible is lost.
+func TestScavengeCrashes(t *testing.T) {
+	v := newLived(t, tiny)
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	base := memoryDir(t)
+	scavenged := false
+	for n := 1; !scavenged; n += 1 + n/8 {
+		dir := filepath.Join(base, strconv.Itoa(n))
+		if err := os.CopyFS(dir, os.DirFS(v.dir)); err != nil {
+			t.Fatal(err)
+		}
+		fsys := newErrFS()
+		opts := v.opts
+		opts.FS, opts.NoSync = fsys, false
+		l := mustOpen(t, dir, opts)
+		left := n
+		fsys.set(func(op, _ string) error {
+			if slices.Contains(changes, op) {
+				left--
+			}
+			if left < 0 {
+				return errInjected
+			}
+			return nil
+		})
+		_, err := l.Scavenge(context.Background(), embedded.ScavengeOptions{})
+		if err != nil && !errors.Is(err, errInjected) {
+			t.Fatalf("stopped at change %d: %v", n, err)
+		}
+		scavenged = err == nil
+		stopped := &lived{Log: l, before: v.before, hidden: v.hidden, shown: v.shown}
+		if !scavenged { // the process may go on, too
+			fsys.set(func(op, _ string) error {
+				if slices.Contains(changes, op) {
+					return errInjected
+				}
+				return nil
+			})
+			stopped.check(t, false)
+		}
+		l.Close() // cannot note its end
+		i := 0
+		if err := fsys.crash(func() bool { i++; return i%3 != n%3 }); err != nil {
+			t.Fatal(err)
+		}
+		if rep, err := embedded.Verify(dir); err != nil || rep.Damaged() {
+			t.Fatalf("stopped at change %d: verify says %v, %v", n, rep.Faults, err)
+		}
+		opts.FS, opts.NoSync = nil, true
+		stopped.Log = mustOpen(t, dir, opts)
+		stopped.check(t, scavenged)
+		if t.Failed() {
+			t.Fatalf("stopped at change %d", n)
+		}
+	}
 }

@@ -283,6 +283,10 @@ func (v *verifier) index(path string, no uint32, base domain.Position, m *memInd
 		return fmt.Errorf("open index: %w", err)
 	}
 	defer x.unmap() // only read
+	if end := int64(m.offset(m.count())); x.segment != no || x.base != base || x.dataEnd != end {
+		v.repairable(path, 0, "index is not of this segment as it is")
+		return nil
+	}
 	for r := regionFilter; r <= regionColumns; r++ {
 		if err := x.check(r); err != nil {
 			v.repairable(path, 0, "%v", err)

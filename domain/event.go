@@ -84,7 +84,13 @@ func (e Erased) EventType() string { return e.Type }
 
 // Unread stands in for a fact that was not decoded, for those who only look at
 // what is around it.
-type Unread struct{ Type string }
+type Unread struct {
+	Type string // the newest version of its type
+	// What the log holds: the type as recorded, the metadata as JSON, and the
+	// data, which for personal facts is ciphertext. They must not be modified.
+	Recorded       string
+	Metadata, Data []byte
+}
 
 // EventType implements Fact with the type of what was not read.
 func (u Unread) EventType() string { return u.Type }

@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"strata/domain"
 	"strata/internal/httpx"
+	"strata/internal/view"
 	"strata/projections/analytics"
 	"strata/projections/budgets"
 	"strata/projections/conversations"
@@ -35,6 +37,7 @@ type Deps struct {
 	Budgets       *budgets.Queries
 	Events        *events.Reader
 	History       *history.Reader
+	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
 	Store         streams.Store
 	Codec         *streams.Codec
 	// Analytics answers from ClickHouse; while that is not there, its error says so.
@@ -60,11 +63,16 @@ type API struct {
 	Deps
 	r   *httpx.Router
 	hub *live.Hub
+	// changes tells what a revision changed, by category of the resource.
+	changes map[string]changesAt
 }
+
+// changesAt tells what one revision of a resource changed, as /api/v1 shows it.
+type changesAt func(ctx context.Context, key string, revision domain.Revision) ([]view.Change, error)
 
 // Register adds every operation of the read side to a router.
 func Register(r *httpx.Router, d Deps) {
-	a := &API{Deps: d, r: r}
+	a := &API{Deps: d, r: r, changes: map[string]changesAt{}}
 	a.hub = live.New(live.Config{Store: d.Store, Show: a.showRecorded, Public: public, Patience: d.Patience, Hold: d.Hold,
 		Logger: d.Logger, Metrics: d.Metrics})
 	context.AfterFunc(d.Live, a.hub.Drain)
@@ -80,6 +88,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.inferenceLogs()
 	a.analytics()
 	a.events()
+	a.audit()
 	a.pages()
 }
 

@@ -43,7 +43,7 @@ func (p *past[S, V]) view(m *history.Moment[S]) (json.RawMessage, error) {
 		return nil, err
 	}
 	for _, name := range p.grown {
-		delete(fields, p.op.Mount.Spell(name))
+		delete(fields, p.mount.Spell(name))
 	}
 	return json.Marshal(fields)
 }
@@ -129,9 +129,25 @@ func (p *past[S, V]) entry(m *history.Moment[S], before, now json.RawMessage) (v
 	return out, nil
 }
 
+// changesAt tells what a revision changed, to whoever may know.
+func (p *past[S, V]) changesAt(ctx context.Context, key string, revision domain.Revision) (changes []view.Change, err error) {
+	before := json.RawMessage(nothing)
+	err = history.Each(ctx, p.reader, history.Subject[S]{Aggregate: p.agg, Key: key, Name: key}, revision-1, revision, func(m *history.Moment[S]) error {
+		now, err := p.view(m)
+		if err == nil && m.Event.Revision == revision {
+			var e view.HistoryEntry
+			e, err = p.entry(m, before, now)
+			changes = e.Changes
+		}
+		before = now
+		return err
+	})
+	return changes, err
+}
+
 func (p *past[S, V]) addition(a addition) (view.Change, error) {
 	if a.secret != "" {
-		c := view.Change{Path: history.Pointer(p.op.Mount.Spell(a.secret)), Op: a.op}
+		c := view.Change{Path: history.Pointer(p.mount.Spell(a.secret)), Op: a.op}
 		if a.op != history.Add {
 			c.Before = json.RawMessage(masked)
 		}
@@ -144,8 +160,8 @@ func (p *past[S, V]) addition(a addition) (view.Change, error) {
 	if err != nil {
 		return view.Change{}, err
 	}
-	b, err = p.speller(reflect.TypeOf(a.item), p.op.Mount)(b)
-	return view.Change{Path: history.Pointer(p.op.Mount.Spell(a.list), "-"), Op: history.Add, After: b}, err
+	b, err = p.speller(reflect.TypeOf(a.item), p.mount)(b)
+	return view.Change{Path: history.Pointer(p.mount.Spell(a.list), "-"), Op: history.Add, After: b}, err
 }
 
 func shownChanges(changes []history.Change) []view.Change {

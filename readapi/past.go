@@ -61,12 +61,15 @@ func serve[S, V any](a *API, s resource[S, V]) {
 			return m.First.Workspace == ws
 		}
 	}
-	p := &past[S, V]{resource: s, reader: a.History, speller: a.r.Speller}
 	t := s.op.Result
 	if t == nil {
 		t = reflect.TypeFor[V]()
 	}
-	p.spell = a.r.Speller(t, s.op.Mount)
+	on := func(m *httpx.Mount) *past[S, V] {
+		return &past[S, V]{resource: s, reader: a.History, mount: m, spell: a.r.Speller(t, m), speller: a.r.Speller}
+	}
+	p := on(s.op.Mount)
+	a.changes[s.agg.Category] = on(httpx.API).changesAt
 	get := s.op
 	get.Method = http.MethodGet
 	httpx.Register(a.r, get, func(ctx context.Context, in *atInput) (httpx.Reply[V], error) {
@@ -97,6 +100,7 @@ func serve[S, V any](a *API, s resource[S, V]) {
 type past[S, V any] struct {
 	resource[S, V]
 	reader  *history.Reader
+	mount   *httpx.Mount                           // that names are spelled for
 	spell   func(canonical []byte) ([]byte, error) // of V
 	speller func(reflect.Type, *httpx.Mount) func([]byte) ([]byte, error)
 }

@@ -150,7 +150,7 @@ func (c *Codec) Envelope(r Recorded) (domain.Event, error) {
 	if _, ok := c.types[typ]; !ok {
 		return e, fmt.Errorf("event %d has unknown type %s", r.Position, typ)
 	}
-	e.Fact = domain.Unread{Type: typ}
+	e.Fact = domain.Unread{Type: typ, Recorded: r.Type, Metadata: r.Meta, Data: r.Data}
 	return e, nil
 }
 
@@ -161,6 +161,20 @@ func (c *Codec) Knows(typ string) bool {
 	}
 	_, ok := c.types[typ]
 	return ok
+}
+
+// RecordedAs lists the names under which events of a type may be in the log:
+// its own and those that are lifted to it, oldest last.
+func (c *Codec) RecordedAs(typ string) []string {
+	out := []string{typ}
+	for i := 0; i < len(out); i++ {
+		for from, u := range c.upcasts {
+			if u.To == out[i] {
+				out = append(out, from)
+			}
+		}
+	}
+	return out
 }
 
 // Types lists the event types the codec writes, in no order.

@@ -73,9 +73,13 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 	})
 	m := a.models
+	auditKey, err := newAuditKey(a.sealer)
+	if err != nil {
+		return nil, err
+	}
 	readapi.Register(r, readapi.Deps{
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
-		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), Store: a.store, Codec: a.codec,
+		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,

@@ -33,6 +33,7 @@ func subcommands() []subcommand {
 		{"serve", "serve [flags]", "run everything on one port", serve},
 		{"config", "config [flags]", "print the configuration in force and where each value comes from", printConfig},
 		{"verify", "verify [flags]", "check every record and index of the event log", verifyLog},
+		{"audit", "audit verify FILE [--key KEY]", "check an exported file of the audit trail, anywhere", auditTool},
 		{"backup", "backup --to DIR | --verify DIR", "copy log and keys, also while the server runs; or check a copy", backupTool},
 		{"restore", "restore --from DIR [flags]", "put a backup into an empty data directory", restoreTool},
 		{"dump", "dump [--to FILE] [flags]", "write the event log as JSON lines", dumpTool},

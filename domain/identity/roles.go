@@ -27,6 +27,7 @@ func Roles() []Role { return []Role{Owner, Admin, Member, Viewer} }
 // line; plain kinds add themselves, see [permitted].
 var permissionTable = permitKinds([]permitted{
 	{resource: "analytics", verbs: []string{"read"}},
+	{resource: "audit", verbs: []string{"list", "get", "verify", "export"}, administrative: true},
 	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
 	{resource: "budgets", verbs: crud("reset")},
 	{resource: "conversations", verbs: crud()},

@@ -10,8 +10,10 @@
 package secrets
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -38,6 +40,7 @@ var ErrDamaged = errors.New("the sealed text is damaged")
 // Sealer seals and opens. It is safe for concurrent use.
 type Sealer struct {
 	current string // id of the key that seals
+	root    []byte // that key
 	keys    map[string]cipher.AEAD
 }
 
@@ -62,7 +65,7 @@ func New(keys ...[]byte) (*Sealer, error) {
 		}
 		id := KeyID(key)
 		if i == 0 {
-			r.current = id
+			r.current, r.root = id, bytes.Clone(key)
 		}
 		r.keys[id] = aead
 	}
@@ -78,6 +81,16 @@ func KeyID(key []byte) string {
 
 // Current is the id of the key that seals.
 func (r *Sealer) Current() string { return r.current }
+
+// Derive returns KeySize bytes that follow from the key that seals and from what
+// they are for, and tell nothing about the key or what others are for.
+func (r *Sealer) Derive(purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, r.root, nil, purpose, KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key for %s: %w", purpose, err)
+	}
+	return key, nil
+}
 
 // Seal encrypts a text. The same text sealed twice reads differently. The
 // empty text stays empty: there is nothing to hide.

@@ -7,39 +7,31 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/projections/audit"
 )
 
 // Event is a line of the public list and of the audit trail.
 type Event struct {
-	Position      domain.Position
-	ID            string // evt_…
-	Type          string
-	Stream        domain.StreamID
-	Subject       string // id of the resource it happened to
-	Revision      domain.Revision
-	Workspace     string // "" for what concerns the whole organization
-	Organization  string
-	Actor         string
-	RequestID     string
-	CorrelationID string
-	OccurredAt    time.Time
-	Summary       string // a few words for a person: "budget limit raised"
-	PrevHash      string // hash of the event before it in the chain
-	Hash          string
+	audit.Entry
+	Subject string // id of the resource it happened to
+	Summary string // a few words for a person: "budget limit raised"
 
 	// Data is what the event carries, with secrets masked; {"erased":true} when
 	// its subject was erased. Only Reader fills it.
 	Data json.RawMessage
 }
 
-// EventOf describes a decoded event, without data and hashes.
+// EventOf describes an event, without data and hashes.
 func EventOf(e *domain.Event) *Event {
 	kind := e.Fact.EventType()
+	if u, ok := e.Fact.(domain.Unread); ok {
+		kind = u.Recorded
+	}
 	return &Event{
-		Position: e.Position, ID: domain.FormatID("evt", e.ID), Type: kind, Stream: e.Stream, Subject: e.Stream.Key(),
-		Revision: e.Revision, Workspace: e.Meta.Workspace, Organization: e.Meta.Organization, Actor: e.Meta.Actor,
-		RequestID: e.Meta.RequestID, CorrelationID: e.Meta.CorrelationID, OccurredAt: e.Meta.OccurredAt.UTC().Truncate(time.Microsecond),
-		Summary: inWords(unversioned(kind)),
+		Entry: audit.Entry{ID: domain.FormatID("evt", e.ID), Type: kind, Stream: e.Stream, Revision: e.Revision, Position: e.Position,
+			Workspace: e.Meta.Workspace, Organization: e.Meta.Organization, Actor: e.Meta.Actor, RequestID: e.Meta.RequestID,
+			CorrelationID: e.Meta.CorrelationID, OccurredAt: e.Meta.OccurredAt.UTC().Truncate(time.Microsecond)},
+		Subject: e.Stream.Key(), Summary: inWords(audit.Unversioned(kind)),
 	}
 }
 
@@ -55,13 +47,6 @@ func inWords(kind string) string {
 
 // Category is the kind of resource the event happened to.
 func (e *Event) Category() string { return e.Stream.Category() }
-
-func (e *Event) chain() string {
-	if e.Workspace != "" {
-		return e.Workspace
-	}
-	return e.Organization
-}
 
 // masked is shown in place of a secret.
 var masked = json.RawMessage(`"********"`)

@@ -242,39 +242,6 @@ func TestDataIsReadFromTheLogWithSecretsMasked(t *testing.T) {
 	}
 }
 
-func TestChain(t *testing.T) {
-	for name, c := range map[string]struct {
-		tamper string
-		valid  bool
-		at     domain.Position
-	}{
-		"untouched":            {"", true, 0},
-		"another chain":        {"UPDATE events SET actor = 'nobody' WHERE workspace = 'ws_2'", true, 0},
-		"changed":              {"UPDATE events SET actor = 'nobody' WHERE position = 5", false, 5},
-		"removed":              {"DELETE FROM events WHERE position = 5", false, 7},
-		"removed at the end":   {"DELETE FROM events WHERE position = 19", false, 0},
-		"changed and rehashed": {"UPDATE events SET actor = 'nobody', hash = 'abc' WHERE position = 5", false, 5},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			for i := range 20 {
-				w.given(fmt.Sprintf("ws_%d", 1+i%2), fmt.Sprintf("app-app_%d", i), fact{Type: "app.created.v1"})
-			}
-			w.settle()
-			if c.tamper != "" {
-				change(t, filepath.Join(w.dir, "events-v1.db"), c.tamper)
-			}
-			v, err := w.VerifyChain(t.Context(), "ws_1")
-			if err != nil || v.Valid != c.valid || v.BrokenAt != c.at {
-				t.Errorf("%+v, %v", v, err)
-			}
-			if c.valid && (v.Events != 10 || len(v.Hash) != 64) {
-				t.Errorf("%+v", v)
-			}
-		})
-	}
-}
-
 func change(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})

@@ -8,17 +8,15 @@ package events
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"strata/domain"
 	"strata/projections"
+	"strata/projections/audit"
 	"strata/streams"
 )
 
@@ -31,7 +29,7 @@ const schema = `
 CREATE TABLE events (
   position       INTEGER PRIMARY KEY,
   id             TEXT NOT NULL,
-  type           TEXT NOT NULL,
+  type           TEXT NOT NULL,    -- as recorded
   stream         TEXT NOT NULL,
   subject        TEXT NOT NULL,    -- id of the resource it happened to
   revision       INTEGER NOT NULL,
@@ -41,14 +39,14 @@ CREATE TABLE events (
   request_id     TEXT NOT NULL,
   correlation_id TEXT NOT NULL,
   occurred_at    INTEGER NOT NULL, -- Unix microseconds
-  summary        TEXT NOT NULL,
   chain          TEXT NOT NULL,    -- workspace, else organization
-  prev_hash      TEXT NOT NULL,    -- '' for the first of a chain
-  hash           TEXT NOT NULL
+  content        BLOB NOT NULL,    -- hash of metadata and data as recorded
+  prev_hash      BLOB NOT NULL,    -- zeros for the first of a chain
+  hash           BLOB NOT NULL
 );
 CREATE TABLE event_chains (
   chain    TEXT PRIMARY KEY,
-  hash     TEXT NOT NULL,    -- of the last event
+  hash     BLOB NOT NULL,    -- of the last event
   events   INTEGER NOT NULL, -- how many there are
   position INTEGER NOT NULL  -- of the last event
 );
@@ -66,16 +64,24 @@ type Model struct{ prefixes []string }
 // New makes the model for the facts of a program. Machine traffic (see Public)
 // is left out.
 func New(facts []domain.FactType) *Model {
-	m := &Model{}
-	for _, f := range facts {
-		if Public(f.Name) {
-			// Without the version: older versions are in the log as well.
-			m.prefixes = append(m.prefixes, unversioned(f.Name)+".v")
+	types := make([]string, len(facts))
+	for i, f := range facts {
+		types[i] = f.Name
+	}
+	return &Model{prefixesOf(types)}
+}
+
+// prefixesOf are the beginnings that the listed ones of some event types have
+// in common with their older versions, which are in the log as well.
+func prefixesOf(types []string) []string {
+	var out []string
+	for _, t := range types {
+		if Public(t) {
+			out = append(out, audit.Unversioned(t)+".v")
 		}
 	}
-	slices.Sort(m.prefixes)
-	m.prefixes = slices.Compact(m.prefixes)
-	return m
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Public tells whether events of a type are listed. Model calls, budget
@@ -93,21 +99,11 @@ func Public(eventType string) bool {
 	return true
 }
 
-// unversioned cuts ".v2" from an event type.
-func unversioned(eventType string) string {
-	if i := strings.LastIndex(eventType, ".v"); i >= 0 {
-		if _, err := strconv.Atoi(eventType[i+2:]); err == nil {
-			return eventType[:i]
-		}
-	}
-	return eventType
-}
-
 // Name implements projections.Model.
 func (m *Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (m *Model) Version() int { return 1 }
+func (m *Model) Version() int { return 2 }
 
 // Schema implements projections.Model.
 func (m *Model) Schema() string { return schema }
@@ -119,32 +115,43 @@ func (m *Model) Indexes() string { return indexes }
 // events live.
 func (m *Model) Filter() *streams.Filter { return &streams.Filter{TypePrefixes: m.prefixes} }
 
+// Group implements projections.Grouper: entries are chained, so all of a chain
+// wait behind one that cannot be listed. Which organization an event without a
+// workspace belongs to is not known yet when this is asked: those wait together.
+func (m *Model) Group(e *streams.Recorded) string { return "chain " + e.Workspace }
+
 // link is the end of a chain.
 type link struct {
-	hash     string
+	hash     audit.Hash
 	events   int
 	position domain.Position
 }
 
-// EnvelopesOnly implements projections.EnvelopeModel.
+// EnvelopesOnly implements projections.EnvelopeModel: the trail holds the hash
+// of what was recorded, which needs no key and is the same after an erasure.
 func (m *Model) EnvelopesOnly() {}
 
 // Apply implements projections.Model.
 func (m *Model) Apply(ctx context.Context, tx projections.Tx, events []domain.Event) error {
 	ends := map[string]*link{}
 	for i := range events {
+		raw, ok := events[i].Fact.(domain.Unread)
+		if !ok {
+			return fmt.Errorf("event %d came decoded: its hash is that of its stored form", events[i].Position)
+		}
 		e := EventOf(&events[i])
-		end := ends[e.chain()]
+		chain := e.Chain()
+		end := ends[chain]
 		if end == nil {
 			end = &link{}
-			err := tx.QueryRow(ctx, "SELECT hash, events FROM event_chains WHERE chain = ?", e.chain()).Scan(&end.hash, &end.events)
+			err := tx.QueryRow(ctx, "SELECT hash, events FROM event_chains WHERE chain = ?", chain).Scan(hashColumn{&end.hash}, &end.events)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			ends[e.chain()] = end
+			ends[chain] = end
 		}
-		e.PrevHash = end.hash
-		e.Hash = e.digest()
+		e.Content, e.Prev = audit.ContentHash(raw.Metadata, raw.Data), end.hash
+		e.Hash = e.Digest()
 		end.hash, end.events, end.position = e.Hash, end.events+1, e.Position
 		if err := e.insert(ctx, tx); err != nil {
 			return fmt.Errorf("event %d: %w", e.Position, err)
@@ -153,7 +160,7 @@ func (m *Model) Apply(ctx context.Context, tx projections.Tx, events []domain.Ev
 	for chain, end := range ends {
 		if _, err := tx.Exec(ctx, `INSERT INTO event_chains (chain, hash, events, position) VALUES (?, ?, ?, ?)
 			ON CONFLICT (chain) DO UPDATE SET hash = excluded.hash, events = excluded.events, position = excluded.position`,
-			chain, end.hash, end.events, int64(end.position)); err != nil {
+			chain, end.hash[:], end.events, int64(end.position)); err != nil {
 			return err
 		}
 	}
@@ -162,23 +169,21 @@ func (m *Model) Apply(ctx context.Context, tx projections.Tx, events []domain.Ev
 
 func (e *Event) insert(ctx context.Context, tx projections.Tx) error {
 	_, err := tx.Exec(ctx, `INSERT INTO events (position, id, type, stream, subject, revision, workspace, organization, actor,
-		request_id, correlation_id, occurred_at, summary, chain, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		request_id, correlation_id, occurred_at, chain, content, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		int64(e.Position), e.ID, e.Type, string(e.Stream), e.Subject, int64(e.Revision), e.Workspace, e.Organization, e.Actor,
-		e.RequestID, e.CorrelationID, e.OccurredAt.UnixMicro(), e.Summary, e.chain(), e.PrevHash, e.Hash)
+		e.RequestID, e.CorrelationID, e.OccurredAt.UnixMicro(), e.Chain(), e.Content[:], e.Prev[:], e.Hash[:])
 	return err
 }
 
-// digest is the hash of an event and of all before it in its chain: SHA-256
-// over the length-prefixed fields.
-func (e *Event) digest() string {
-	var position, revision, at [20]byte
-	buf := make([]byte, 0, 512)
-	for _, field := range [...]string{e.PrevHash, string(strconv.AppendUint(position[:0], uint64(e.Position), 10)), e.ID, e.Type, string(e.Stream),
-		string(strconv.AppendInt(revision[:0], int64(e.Revision), 10)), e.Workspace, e.Organization, e.Actor, e.RequestID, e.CorrelationID,
-		string(strconv.AppendInt(at[:0], e.OccurredAt.UnixMicro(), 10))} {
-		buf = append(strconv.AppendInt(buf, int64(len(field)), 10), ':')
-		buf = append(append(buf, field...), ',')
+// hashColumn scans a hash. What is no hash, because somebody changed it, is
+// read as the hash of nothing, which fits no entry.
+type hashColumn struct{ into *audit.Hash }
+
+// Scan implements sql.Scanner.
+func (h hashColumn) Scan(value any) error {
+	*h.into = audit.Hash{}
+	if b, ok := value.([]byte); ok && len(b) == len(h.into) {
+		copy(h.into[:], b)
 	}
-	sum := sha256.Sum256(buf)
-	return hex.EncodeToString(sum[:])
+	return nil
 }

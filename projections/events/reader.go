@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/projections/audit"
 	"strata/projections/query"
 	"strata/streams"
 )
@@ -41,7 +42,11 @@ type Reader struct {
 	store  streams.Store
 	codec  *streams.Codec
 	secret func(category, field string) bool
+	turns  chan struct{} // to verify: reading a whole log is work
 }
+
+// verifiers is how many chains are verified at a time; others wait.
+const verifiers = 2
 
 // NewReader makes a reader. secret tells which fields of a kind are never
 // shown; nil means none are secret.
@@ -49,17 +54,18 @@ func NewReader(db query.Reader, store streams.Store, codec *streams.Codec, secre
 	if secret == nil {
 		secret = func(string, string) bool { return false }
 	}
-	return &Reader{db: db, store: store, codec: codec, secret: secret}
+	return &Reader{db: db, store: store, codec: codec, secret: secret, turns: make(chan struct{}, verifiers)}
 }
 
 const columns = `position, id, type, stream, subject, revision, workspace, organization, actor,
-	request_id, correlation_id, occurred_at, summary, prev_hash, hash`
+	request_id, correlation_id, occurred_at, content, prev_hash, hash`
 
 func scan(row query.Row) (*Event, error) {
 	e := &Event{}
 	var at int64
 	err := row.Scan(&e.Position, &e.ID, &e.Type, &e.Stream, &e.Subject, &e.Revision, &e.Workspace, &e.Organization, &e.Actor,
-		&e.RequestID, &e.CorrelationID, &at, &e.Summary, &e.PrevHash, &e.Hash)
+		&e.RequestID, &e.CorrelationID, &at, hashColumn{&e.Content}, hashColumn{&e.Prev}, hashColumn{&e.Hash})
+	e.Summary = inWords(audit.Unversioned(e.Type))
 	e.OccurredAt = time.UnixMicro(at).UTC()
 	return e, err
 }
@@ -69,7 +75,7 @@ const searched = 50_000
 
 // List returns a page of events. A search looks at the latest 50,000.
 func (r *Reader) List(ctx context.Context, q Query) (query.Result[*Event], error) {
-	where := q.where()
+	where := r.where(&q)
 	out, err := query.Run(ctx, r.db, query.List{Columns: columns, From: "events", Where: where, ID: "id",
 		Sorts:   query.Sorts{"time": "position", "timestamp": "position", "created_at": "position", "occurred_at": "position"},
 		Default: "time"}, q.Page, scan)
@@ -94,7 +100,7 @@ func (s Scope) chains() []string {
 	return chains
 }
 
-func (q *Query) where() *query.Where {
+func (r *Reader) where(q *Query) *query.Where {
 	where := (&query.Where{}).In("chain", q.chains())
 	if len(q.chains()) == 0 {
 		where.And("0") // nobody's events
@@ -106,10 +112,10 @@ func (q *Query) where() *query.Where {
 			one := &query.Where{}
 			if prefix, ok := strings.CutSuffix(t, "*"); ok {
 				one.Prefix("type", prefix)
-			} else if t == unversioned(t) {
+			} else if t == audit.Unversioned(t) {
 				one.Prefix("type", t+".v")
 			} else {
-				one.Eq("type", t)
+				one.In("type", r.codec.RecordedAs(t))
 			}
 			either = append(either, strings.TrimPrefix(one.SQL(), " WHERE "))
 			args = append(args, one.Args()...)
@@ -128,7 +134,7 @@ func (q *Query) where() *query.Where {
 	}
 	if text := strings.ToLower(strings.TrimSpace(q.Search)); text != "" {
 		where.And("position > (SELECT coalesce(max(position), 0) - ? FROM events)", searched)
-		where.And("instr(lower(type || ' ' || subject || ' ' || actor || ' ' || summary), ?) > 0", text)
+		where.And("instr(lower(type || ' ' || subject || ' ' || actor || ' ' || replace(replace(type, '_', ' '), '.', ' ')), ?) > 0", text)
 	}
 	return where
 }
@@ -176,50 +182,7 @@ func (r *Reader) fill(ctx context.Context, e *Event) error {
 		if err != nil {
 			return err
 		}
-		e.Data = view.Data
+		e.Type, e.Data = view.Type, view.Data
 	}
 	return nil
-}
-
-// Verification is the result of checking a chain.
-type Verification struct {
-	Events   int             // checked
-	Valid    bool            // every hash follows from the one before
-	BrokenAt domain.Position // the first event that does not fit; 0 when valid
-	Hash     string          // of the last event: keep it elsewhere to prove the past later
-}
-
-// VerifyChain checks the hash chain of a workspace (or of an organization).
-// Rows that were changed, removed or put in are found, also at the end.
-func (r *Reader) VerifyChain(ctx context.Context, chain string) (Verification, error) {
-	v := Verification{Valid: true}
-	// The end first: events that are committed from here on are not looked at.
-	var end link
-	err := r.db.QueryRow(ctx, "SELECT hash, events, position FROM event_chains WHERE chain = ?", chain).Scan(&end.hash, &end.events, &end.position)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return v, fmt.Errorf("verify events: %w", err)
-	}
-	rows, err := r.db.Query(ctx, "SELECT "+columns+" FROM events WHERE chain = ? AND position <= ? ORDER BY position", chain, int64(end.position))
-	if err != nil {
-		return v, fmt.Errorf("verify events: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := scan(rows)
-		if err != nil {
-			return v, fmt.Errorf("verify events: %w", err)
-		}
-		v.Events++
-		if v.Valid && (e.PrevHash != v.Hash || e.Hash != e.digest()) {
-			v.Valid, v.BrokenAt = false, e.Position
-		}
-		v.Hash = e.Hash
-	}
-	if err := rows.Err(); err != nil {
-		return v, fmt.Errorf("verify events: %w", err)
-	}
-	if v.Valid && (end.hash != v.Hash || end.events != v.Events) {
-		v.Valid = false
-	}
-	return v, nil
 }

@@ -13,7 +13,9 @@ import { ChatScreen } from './screens/chat/chat-screen'
 import { EventsScreen } from './screens/events/events-screen'
 import { LogsScreen } from './screens/logs/logs-screen'
 import { OverviewScreen } from './screens/overview/overview-screen'
+import { ProjectionsScreen } from './screens/projections/projections-screen'
 import { QuickstartScreen } from './screens/quickstart'
+import { ResourcesScreen } from './screens/resources/resources-screen'
 import { Shell } from './screens/shell'
 import { SignIn } from './screens/sign-in'
 import { ErrorState } from './ui/feedback'
@@ -83,6 +85,10 @@ function Page() {
       return <ChatScreen />
     case 'budgets':
       return <BudgetsScreen />
+    case 'resources':
+      return <ResourcesScreen />
+    case 'projections':
+      return <ProjectionsScreen />
     case 'quickstart':
       return <QuickstartScreen />
     default:

@@ -1,9 +1,10 @@
 import { clsx } from 'clsx'
-import { BookOpen, LayoutDashboard, MessageSquare, Radio, Rocket, ScrollText, Wallet } from 'lucide-react'
+import { BookOpen, Boxes, Layers, LayoutDashboard, MessageSquare, MoreHorizontal, Radio, Rocket, ScrollText, Wallet } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useSigned } from '@/lib/api/context'
-import { Link, useRoute } from '@/lib/router'
+import { Link, navigate, useRoute } from '@/lib/router'
 import { Logo } from '@/ui/logo'
+import { Menu, MenuItem } from '@/ui/menu'
 import { HealthBanner } from './health-banner'
 import { SettingsMenu } from './settings-menu'
 
@@ -13,10 +14,16 @@ const pages = [
   { to: 'events', label: 'Live events', short: 'Events', icon: Radio },
   { to: 'chat', label: 'Chat', icon: MessageSquare },
   { to: 'budgets', label: 'Budgets', icon: Wallet },
+  { to: 'resources', label: 'Resources', icon: Boxes },
+  { to: 'projections', label: 'Projections', icon: Layers },
 ]
+
+/** How many pages a phone shows as tabs; the others are behind the last tab. */
+const tabs = 4
 
 const navItem = 'flex h-9 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]'
 const navCurrent = 'bg-surface font-medium text-ink shadow-card ring-1 ring-line dark:bg-raised [&_svg]:text-accent'
+const tab = 'flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium'
 const navOther = 'text-ink-2 hover:bg-hover'
 
 export const docsHref = '../api/v1/docs'
@@ -47,19 +54,36 @@ export function Shell({ children }: { children: ReactNode }) {
         aria-label="Pages"
         className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden"
       >
-        {pages.map(({ to, label, short, icon: Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            aria-current={to === page ? 'page' : undefined}
-            className={clsx('flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium', to === page ? 'text-accent' : 'text-ink-3')}
+        {pages.slice(0, tabs).map(({ to, label, short, icon: Icon }) => (
+          <Link key={to} to={to} aria-current={to === page ? 'page' : undefined} className={clsx(tab, to === page ? 'text-accent' : 'text-ink-3')}
           >
             <Icon className="size-5" aria-hidden />
             {short ?? label}
           </Link>
         ))}
+        <MoreTab page={page} />
       </nav>
     </div>
+  )
+}
+
+function MoreTab({ page }: { page: string }) {
+  const more = pages.slice(tabs)
+  const current = more.some(({ to }) => to === page)
+  const trigger = (
+    <button type="button" className={clsx(tab, current ? 'text-accent' : 'text-ink-3')}>
+      <MoreHorizontal className="size-5" aria-hidden />
+      More
+    </button>
+  )
+  return (
+    <Menu trigger={trigger}>
+      {more.map(({ to, label, icon: Icon }) => (
+        <MenuItem key={to} onSelect={() => navigate(to)}>
+          <Icon aria-hidden /> {label}
+        </MenuItem>
+      ))}
+    </Menu>
   )
 }
 

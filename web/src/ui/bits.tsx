@@ -56,10 +56,13 @@ export function Panel({ title, aside, children, className }: { title?: string; a
   )
 }
 
-/** How much of a limit is used. Over the limit the bar is full and red, and the text says by how much. */
-export function Progress({ value, label }: { value: number; label: string }) {
+/**
+ * How much of a limit is used: over the limit the bar is full and red, and the text says by how much. A steady bar is of
+ * work that is done, which is not alarming when it nears its end.
+ */
+export function Progress({ value, label, steady }: { value: number; label: string; steady?: boolean }) {
   const share = Math.max(0, Math.min(1, value))
-  const colour = value >= 1 ? 'bg-bad' : value >= 0.8 ? 'bg-(--chart-3)' : 'bg-accent'
+  const colour = steady ? 'bg-accent' : value >= 1 ? 'bg-bad' : value >= 0.8 ? 'bg-(--chart-3)' : 'bg-accent'
   return (
     <div
       role="progressbar"

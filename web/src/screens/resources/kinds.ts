@@ -1,0 +1,77 @@
+import type { ApiClient, Page } from '@/lib/api/client'
+
+/** A resource as a list shows it. */
+export interface Row {
+  id: string
+  name: string
+  note: string
+  at: string
+}
+
+export interface Kind {
+  key: string
+  label: string
+  /** Address of one resource. */
+  path: (id: string) => string
+  page: (api: ApiClient, cursor: string, search: string, signal?: AbortSignal) => Promise<Page<Row>>
+  searchable: boolean
+}
+
+type Item = Record<string, unknown>
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** The first of some fields that has a text, whichever mount spelled it. */
+const first = (item: Item, ...names: string[]): string => names.map((name) => text(item[name])).find(Boolean) ?? ''
+
+function row(item: Item): Row {
+  const id = first(item, 'id', 'uid')
+  return {
+    id,
+    name: first(item, 'name', 'title', 'content') || id,
+    note: first(item, 'status', 'type', 'provider'),
+    at: first(item, 'updatedAt', 'updated_at', 'lastActivityAt', 'createdAt', 'created_at'),
+  }
+}
+
+/** A kind whose list is a plain GET, paged by cursor or, on the plain mount, by the last id seen. */
+function listed(key: string, label: string, path: string, searchable = true): Kind {
+  const plain = path.startsWith('/v1/')
+  return {
+    key,
+    label,
+    searchable,
+    path: (id) => `${path}/${encodeURIComponent(id)}`,
+    page: async (api, cursor, search, signal) => {
+      const page = await api.list<Item>(path, { limit: 50, [plain ? 'after' : 'cursor']: cursor, search: searchable ? search : '' }, signal)
+      const items = page.items.map(row)
+      return { items, hasMore: page.hasMore, nextCursor: page.nextCursor || (items.at(-1)?.id ?? '') }
+    },
+  }
+}
+
+const memories = '/v1/memory/internal/memories'
+
+/** What can be looked at, and as it was at any time. */
+export const kinds: Kind[] = [
+  listed('apps', 'Apps', '/api/v1/apps'),
+  listed('prompts', 'Prompts', '/api/v1/prompts'),
+  listed('providers', 'Providers', '/api/v1/providers'),
+  listed('model-routes', 'Model routes', '/api/v1/model-routes'),
+  listed('budgets', 'Budgets', '/api/v1/budgets'),
+  listed('sessions', 'Sessions', '/v1/sessions', false),
+  {
+    key: 'memories',
+    label: 'Memories',
+    searchable: false,
+    path: (id) => `${memories}/${encodeURIComponent(id)}`,
+    page: async (api, cursor) => {
+      const page = Number(cursor || '1')
+      const body = await api.post<{ data?: Item[]; memories?: Item[]; has_more?: boolean }>(`${memories}/list`, { page, page_size: 50 })
+      const items = (body.data ?? body.memories ?? []).map(row)
+      return { items, hasMore: body.has_more === true, nextCursor: String(page + 1) }
+    },
+  },
+  listed('chats', 'Chats', '/api/v1/chat/history'),
+  listed('keys', 'API keys', '/api/v1/user/api-keys', false),
+]

@@ -56,6 +56,21 @@ const screens = [
       await page.getByLabel('Name').waitFor()
     },
   },
+  { name: 'resources', path: 'resources?kind=budgets', ready: (page) => page.getByRole('list', { name: 'Budgets' }).waitFor() },
+  {
+    name: 'resource',
+    path: 'resources?kind=budgets',
+    ready: async (page) => {
+      await page.getByRole('list', { name: 'Budgets' }).getByRole('button').first().click()
+      await page.getByRole('list', { name: 'Changes' }).waitFor()
+    },
+  },
+  { name: 'projections', path: 'projections', ready: (page) => page.getByRole('table', { name: 'Read models' }).waitFor() },
+  {
+    name: 'projection',
+    path: 'projections?name=resources',
+    ready: (page) => page.getByRole('dialog').getByRole('heading', { name: 'Rebuild' }).waitFor(),
+  },
   { name: 'quickstart', path: 'quickstart', ready: (page) => page.getByRole('heading', { name: 'Limit it' }).waitFor() },
   { name: 'sign-in', path: '', signedIn: false, ready: (page) => page.getByLabel('API key', { exact: true }).waitFor() },
 ]

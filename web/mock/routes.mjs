@@ -129,7 +129,61 @@ const rest = {
   ),
 }
 
-const table = Object.entries({ ...budgets, ...chat, ...logs, ...rest }).map(([key, handler]) => {
+/** Every resource was created and has never changed since. */
+const history = Object.fromEntries(
+  ['/api/v1/apps', '/api/v1/budgets', '/api/v1/chat/history'].flatMap((path) => {
+    const of = (world) => ({ apps: world.apps, budgets: world.budgets, history: world.chats })[path.split('/').at(-1)]
+    const recordedAt = new Date().toISOString()
+    return [
+      [`GET ${path}/:id`, ({ world, params }) => ({ data: find(of(world), params[0], 'resource') })],
+      [
+        `GET ${path}/:id/history`,
+        ({ world, params, query }) => {
+          const changes = Object.entries(find(of(world), params[0], 'resource')).map(([key, after]) => ({ path: `/${key}`, op: 'add', after }))
+          return page([{ revision: 0, position: 1, eventId: 'evt_01mock', type: 'resource.created.v1', actor: 'key_01mock', occurredAt: recordedAt, recordedAt, changes }], query)
+        },
+      ],
+      [`GET ${path}/:id/diff`, () => ({ data: { from: { revision: 0, recordedAt, exists: true }, to: { revision: 0, recordedAt, exists: true }, changes: [] } })],
+    ]
+  }),
+)
+
+const models = ['budgets', 'conversations', 'events', 'identity', 'memories', 'resources', 'sessions']
+const rebuilds = new Map()
+
+function projection(world, name) {
+  const kind = models.includes(name) ? 'model' : 'reactor'
+  const at = { position: world.position, head: world.position, lag: 0, parked: 0 }
+  return { name, kind, ...(kind === 'model' && { version: 1 }), status: 'running', state: 'live', ready: true, ...at, ...(rebuilds.has(name) && { rebuild: rebuilds.get(name) }) }
+}
+
+const projections = {
+  'GET /api/v1/admin/projections': ({ world, query }) => page([...models, 'budget-healer', 'inferences'].sort().map((name) => projection(world, name)), query),
+  'GET /api/v1/admin/projections/:id': ({ world, params }) => ({ data: projection(world, params[0]) }),
+  'POST /api/v1/admin/projections/:id/rebuild': ({ world, params, body }) => {
+    const now = new Date().toISOString()
+    rebuilds.set(params[0], { state: 'done', position: world.position, target: world.position, eventsPerSecond: body.eventsPerSecond ?? 0, startedAt: now, finishedAt: now, comparedAt: world.position, differences: [], parked: 0, leftOut: 0 })
+    return { data: projection(world, params[0]), status: 202 }
+  },
+}
+
+/** Kinds that the made-up workspace has none of. */
+const none = Object.fromEntries(
+  ['/api/v1/prompts', '/api/v1/providers', '/api/v1/model-routes', '/api/v1/user/api-keys'].map((path) => [`GET ${path}`, ({ query }) => page([], query)]),
+)
+const nothing = { plain: { count: 0, data: [], has_more: false } }
+
+const table = Object.entries({
+  ...history,
+  ...projections,
+  ...none,
+  'GET /v1/sessions': () => nothing,
+  'POST /v1/memory/internal/memories/list': () => nothing,
+  ...budgets,
+  ...chat,
+  ...logs,
+  ...rest,
+}).map(([key, handler]) => {
   const [method, path] = key.split(' ')
   return { method, pattern: new RegExp(`^${path.replace(/:id/g, '([^/]+)')}$`), handler }
 })

@@ -66,10 +66,10 @@ export const kinds: Kind[] = [
     searchable: false,
     path: (id) => `${memories}/${encodeURIComponent(id)}`,
     page: async (api, cursor) => {
-      const page = Number(cursor || '1')
-      const body = await api.post<{ data?: Item[]; memories?: Item[]; has_more?: boolean }>(`${memories}/list`, { page, page_size: 50 })
-      const items = (body.data ?? body.memories ?? []).map(row)
-      return { items, hasMore: body.has_more === true, nextCursor: String(page + 1) }
+      // This list is asked for with a body, as its filters may be long.
+      const body = await api.post<{ data?: Item[]; has_more?: boolean }>(`${memories}/list`, { limit: 50, ...(cursor && { after: cursor }) })
+      const items = (body.data ?? []).map(row)
+      return { items, hasMore: body.has_more === true, nextCursor: items.at(-1)?.id ?? '' }
     },
   },
   listed('chats', 'Chats', '/api/v1/chat/history'),

@@ -14,6 +14,7 @@ import (
 	"strata/domain/domaintest"
 	"strata/projections"
 	"strata/projections/conversations"
+	"strata/projections/history"
 	"strata/projections/projectionstest"
 	"strata/projections/query"
 	"strata/streams"
@@ -217,6 +218,14 @@ func TestRowsEqualTheFold(t *testing.T) {
 				rt.Fatalf("message %+v, folded %+v (open: %v)", m, f, open)
 			}
 		}
+		past := conversations.PastAggregate(max(1, len(messages)))
+		then := past.New(id)
+		for _, e := range log.Events {
+			past.Apply(then, e)
+		}
+		if a, b := fmt.Sprintf("%+v", then.Said), fmt.Sprintf("%+v", messages); a != b {
+			rt.Fatalf("the past has\n%s, the rows\n%s", a, b)
+		}
 	})
 }
 
@@ -287,6 +296,11 @@ func TestErasure(t *testing.T) {
 	messages, err := w.Latest(t.Context(), "chat_1", 10)
 	if err != nil || len(messages) != 2 || messages[0].Role != conversation.User || messages[1].Role != conversation.Assistant {
 		t.Fatalf("messages %+v, %v", messages, err)
+	}
+	past, err := history.At(t.Context(), history.NewReader(w.log, w.codec, time.Now),
+		history.Subject[conversations.Past]{Aggregate: conversations.PastAggregate(10), Key: "chat_1"}, "at", history.Point{Revision: 3})
+	if err != nil || past.State.Title != "" || fmt.Sprint(past.State.Said) != fmt.Sprint(messages) {
+		t.Errorf("the past %+v, %v", past, err)
 	}
 	for _, m := range messages {
 		if m.Status != conversations.Erased || m.Content != "" || m.ID == "" {

@@ -26,6 +26,7 @@ func (p *Past) apply(n int, e domain.Event) {
 	session.Aggregate.Apply(&p.State, e)
 	switch f := e.Fact.(type) {
 	case session.EventAdded:
+		f.Subject = "" // as in the rows: whose key sealed it is not shown
 		p.Events = append(p.Events, Event{EventAdded: f, At: e.Meta.OccurredAt})
 	case domain.Erased:
 		for i := range p.Events {

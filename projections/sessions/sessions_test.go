@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -13,6 +14,7 @@ import (
 	"strata/domain/domaintest"
 	"strata/domain/session"
 	"strata/projections"
+	"strata/projections/history"
 	"strata/projections/projectionstest"
 	"strata/projections/query"
 	"strata/projections/sessions"
@@ -220,6 +222,18 @@ func TestRowsEqualTheFold(t *testing.T) {
 			if err != nil || int64(len(events.Items)) != want.EventCount {
 				rt.Fatalf("%d events of %d, %v", len(events.Items), want.EventCount, err)
 			}
+			kept := rapid.IntRange(1, 40).Draw(rt, "kept")
+			past := sessions.PastAggregate(kept)
+			then := past.New(session.StreamKey(domaintest.Workspace, uid))
+			for _, e := range log.Events {
+				if e.Stream == past.Stream(session.StreamKey(domaintest.Workspace, uid)) {
+					past.Apply(then, e)
+				}
+			}
+			shown := events.Items[max(0, len(events.Items)-kept):]
+			if a, b := fmt.Sprintf("%+v", then.Events), fmt.Sprintf("%+v", shown); a != b {
+				rt.Fatalf("the past has\n%s, the rows\n%s", a, b)
+			}
 		}
 	})
 }
@@ -298,7 +312,12 @@ func TestErasure(t *testing.T) {
 			if err != nil || s.UserID != "" || len(s.State.State) != 0 || s.EventCount != 2 || len(events) != 2 {
 				t.Fatalf("session %+v with %+v, %v", s, events, err)
 			}
-			for _, e := range events {
+			past, err := history.At(t.Context(), history.NewReader(w.log, codec, time.Now),
+				history.Subject[sessions.Past]{Aggregate: sessions.PastAggregate(10), Key: "ses_1"}, "at", history.Point{Revision: 2})
+			if err != nil || past.State.UserID != "" || len(past.State.State.State) != 0 || len(past.State.Events) != 2 {
+				t.Fatalf("the past %+v, %v", past, err)
+			}
+			for _, e := range append(events, past.State.Events...) {
 				if !e.Erased || e.Author != "" || string(e.Content) != "{}" || e.ID == "" {
 					t.Errorf("event %+v", e)
 				}

@@ -3,7 +3,9 @@
 // Package crash kills the real server with kill -9 at random moments under a
 // mixed load and looks at what is left: everything that was acknowledged is
 // there, once; retries do not double it; the ledger and the inference log say
-// the same; the read models equal fresh ones.
+// the same; the read models equal fresh ones. Meanwhile read models are rebuilt
+// and backups are made, and killed too: each that was finished restores to a log
+// with everything acknowledged before it began.
 //
 // STRATA_CRASH_ROUNDS sets the number of rounds, STRATA_CRASH_SEED repeats a run.
 package crash
@@ -42,14 +44,16 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Logf("STRATA_CRASH_SEED=%d repeats this run", seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 
-	server := kit.Start(t, kit.Options{})
+	// Small segments, so that some are sealed in every round.
+	server := kit.Start(t, kit.Options{Env: []string{"STRATA_LOG_SEGMENT_SIZE=64KiB"}})
 	l := newLoad(t, server)
 	for round := range rounds {
 		life := time.Duration(100+random.IntN(1400)) * time.Millisecond
-		l.runUntilKilled(t, life)
+		l.runUntilKilled(t, life, random)
 		if err := server.Start(); err != nil {
 			t.Fatalf("round %d: start again: %v", round+1, err)
 		}
+		l.backups.check(t, l)
 		l.retryPending(t)
 		l.check(t)
 		t.Logf("round %2d: killed after %4d ms; %s", round+1, life.Milliseconds(), l.summary())
@@ -62,6 +66,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatalf("stop: %v", err)
 	}
+	l.backups.last(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := server.Tool(ctx, "verify")
@@ -69,6 +74,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		t.Errorf("the log: %v", err)
 	}
 	t.Logf("verify: %s", strings.TrimSpace(out))
+	loadKilled(t, server, random)
 	for _, name := range models {
 		if out, err := server.Tool(ctx, "rebuild", name, "--compare"); err != nil {
 			t.Errorf("the read model %s: %v", name, err)

@@ -6,9 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,10 +36,12 @@ type write struct {
 	id                string // what the answer named
 }
 
-// call is a model call; it cannot be sent again.
+// call is a model call; it cannot be sent again, except by repeating a chat
+// message.
 type call struct {
 	correlation string
 	answered    bool // to the last byte
+	attempts    int  // how often it may have happened
 }
 
 // worker sends one write or call after the other.
@@ -45,9 +50,12 @@ type worker struct {
 	session string
 	sent    int // number of the last thing sent
 
-	acks    []write
-	pending []write
-	calls   []call
+	app      string        // of its own, renewed again and again
+	reached  atomic.Uint64 // position of the last acknowledged write
+	acks     []write
+	pending  []write
+	calls    []call
+	chatting chatting
 }
 
 // load is all workers and what they share.
@@ -56,11 +64,12 @@ type load struct {
 	client  *kit.Client
 	budget  string
 	workers []*worker
+	backups *backups
 }
 
 func newLoad(t *testing.T, server *kit.Server) *load {
 	t.Helper()
-	l := &load{server: server, client: server.Client()}
+	l := &load{server: server, client: server.Client(), backups: &backups{dir: t.TempDir()}}
 	l.client.HTTP.Timeout = 15 * time.Second
 	l.client.Create(t, "/api/v1/providers", object{
 		"name": "p", "type": "openai_compatible", "baseUrl": gatewaytest.NewUpstream(t).URL, "models": []string{"m"},
@@ -73,20 +82,30 @@ func newLoad(t *testing.T, server *kit.Server) *load {
 		w := &worker{n: n, session: fmt.Sprint("session-", n)}
 		w.acks = append(w.acks, write{method: "POST", path: "/v1/sessions", id: w.session})
 		l.client.Create(t, "/v1/sessions", object{"uid": w.session})
+		w.app = l.client.Create(t, "/api/v1/apps", object{"name": fmt.Sprint("app-", n), "type": "chat", "config": object{"model": "p/m"}}).Str("data.id")
+		w.acks = append(w.acks, write{method: "POST", path: "/api/v1/apps", key: fmt.Sprint("app-", n), id: w.app})
 		l.workers = append(l.workers, w)
 	}
 	return l
 }
 
 // runUntilKilled lets all workers work and kills the server after a while.
-func (l *load) runUntilKilled(t *testing.T, life time.Duration) {
+func (l *load) runUntilKilled(t *testing.T, life time.Duration, random *rand.Rand) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var working sync.WaitGroup
 	for _, w := range l.workers {
+		w.chatting.begin()
 		working.Go(func() { w.work(ctx, l.client) })
 	}
+	name := models[random.IntN(len(models))]
+	working.Go(func() { l.rebuild(ctx, name) })
+	limit := toolTime
+	if random.IntN(2) == 0 {
+		limit = time.Duration(random.IntN(400)) * time.Millisecond
+	}
+	working.Go(func() { l.backups.run(l, limit) })
 	<-time.After(life)
 	if err := l.server.Kill(); err != nil {
 		t.Fatal(err)
@@ -96,13 +115,19 @@ func (l *load) runUntilKilled(t *testing.T, life time.Duration) {
 	l.client.HTTP.CloseIdleConnections()
 }
 
+// rebuild folds a read model again beside the living one; whether it comes to
+// an end is left to chance.
+func (l *load) rebuild(ctx context.Context, name string) {
+	_, _ = l.client.Call(ctx, "POST", "/api/v1/admin/projections/"+name+"/rebuild", object{}) // the server may be gone first
+}
+
 // work goes on until the server is gone.
 func (w *worker) work(ctx context.Context, c *kit.Client) {
 	for ctx.Err() == nil {
 		w.sent++
 		name := fmt.Sprintf("w%d-%d", w.n, w.sent)
 		var err error
-		switch w.sent % 7 {
+		switch w.sent % 9 {
 		case 0:
 			err = w.write(ctx, c, write{method: "POST", path: "/api/v1/apps", key: name, body: object{"name": name, "type": "chat"}})
 		case 1:
@@ -113,6 +138,10 @@ func (w *worker) work(ctx context.Context, c *kit.Client) {
 		case 3, 4:
 			err = w.write(ctx, c, write{method: "POST", path: "/v1/sessions/" + w.session + "/events", key: name,
 				body: object{"author": "user", "content": object{"name": name}, "state_delta": object{"last": name}}})
+		case 5:
+			err = w.write(ctx, c, write{method: "PUT", path: "/api/v1/apps/" + w.app, key: name, body: object{"description": name}})
+		case 6:
+			err = w.chat(ctx, c, name)
 		default:
 			err = w.call(ctx, c, name, w.sent%2 == 0)
 		}
@@ -141,13 +170,16 @@ func (w *worker) write(ctx context.Context, c *kit.Client, x write) error {
 			x.id, _ = id.(string)
 		}
 	}
+	if n, err := strconv.ParseUint(a.Header.Get("Strata-Position"), 10, 64); err == nil {
+		w.reached.Store(max(n, w.reached.Load()))
+	}
 	w.acks = append(w.acks, x)
 	return nil
 }
 
 func (w *worker) call(ctx context.Context, c *kit.Client, name string, stream bool) error {
 	body := object{"model": "p/m", "messages": []object{{"role": "user", "content": name}}, "max_tokens": 20, "stream": stream}
-	w.calls = append(w.calls, call{correlation: name})
+	w.calls = append(w.calls, call{correlation: name, attempts: 1})
 	res, err := c.Send(ctx, "POST", "/openai/v1/chat/completions", body, "X-Correlation-Id", name)
 	if err != nil {
 		return err
@@ -169,6 +201,7 @@ func (w *worker) call(ctx context.Context, c *kit.Client, name string, stream bo
 func (l *load) retryPending(t *testing.T) {
 	t.Helper()
 	for _, w := range l.workers {
+		w.repeatChat(t, l.client)
 		again := w.pending
 		w.pending = nil
 		for _, x := range again {
@@ -176,12 +209,12 @@ func (l *load) retryPending(t *testing.T) {
 				t.Errorf("retry of %s: %v", x.key, err)
 			}
 		}
-		if last := w.acks[len(w.acks)-1]; last.key != "" {
+		if last := w.acks[len(w.acks)-1]; last.body != nil {
 			a, err := l.client.Call(t.Context(), last.method, last.path, last.body, "Idempotency-Key", last.key)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.Status != http.StatusCreated || !strings.Contains(a.Short(), last.id) {
+			if a.Status != http.StatusCreated && a.Status != http.StatusOK || !strings.Contains(a.Short(), last.id) {
 				t.Errorf("%s was answered with %s; repeated, it answers %d %s", last.key, last.id, a.Status, a.Short())
 			}
 		}

@@ -91,6 +91,17 @@ browser: engine build web/$(INSTALLED) ## the console in a browser against the r
 crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 10)
 	$(GO) test -tags e2e -count=1 -timeout 30m -v ./test/crash/...
 
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (default 30s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | grep -v node_modules | while read -r file; do \
+	  grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ name; do \
+	    echo "=== $$(dirname "$$file") $$name"; \
+	    $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
+	  done || exit 1; \
+	done
+
 # --- quality -----------------------------------------------------------------
 
 .PHONY: lint

@@ -7,6 +7,7 @@ package adminapi
 import (
 	"strata/commands"
 	"strata/domain"
+	"strata/internal/backup"
 	"strata/internal/httpx"
 	"strata/projections"
 	"strata/projections/events"
@@ -21,6 +22,7 @@ type Deps struct {
 	Handler  *commands.Handler
 	Store    streams.Store
 	Codec    *streams.Codec
+	Backups  *backup.Keeper
 	// View shows an event with its secrets masked.
 	View func(*domain.Event) (*events.Event, error)
 }
@@ -36,4 +38,5 @@ func Register(r *httpx.Router, d Deps) {
 	a := &API{Deps: d, r: r}
 	a.projections()
 	a.parked()
+	a.backups()
 }

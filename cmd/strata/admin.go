@@ -9,5 +9,6 @@ import (
 func (a *app) registerAdmin(r *httpx.Router) {
 	adminapi.Register(r, adminapi.Deps{
 		Models: a.models.runner, Reactors: a.reactors, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
+		Backups: a.backups,
 	})
 }

@@ -46,6 +46,7 @@ type app struct {
 	queries   *analytics.Queries
 	gateway   *gateway.Gateway
 	limiter   *ratelimit.Keeper
+	backups   *backup.Keeper
 	reactors  *logbus.Router
 	started   time.Time
 
@@ -171,6 +172,8 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.startReactors(work); err != nil {
 		return fmt.Errorf("start reactors: %w", err)
 	}
+	a.backups = backup.NewKeeper(backedUp(a.cfg), a.cfg.Backup.Dir, version, a.now)
+	a.onClose(a.backups.Close)
 	a.limiter = newLimiter(a.cfg, a.log)
 	if err := a.limiter.Restore(); err != nil {
 		// Losing the buckets lets a few requests more pass; refusing to start

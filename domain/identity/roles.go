@@ -29,6 +29,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "analytics", verbs: []string{"read"}},
 	{resource: "audit", verbs: []string{"list", "get", "verify", "export"}, administrative: true},
 	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
+	{resource: "backups", verbs: []string{"list", "get", "create"}, hidden: true},
 	{resource: "budgets", verbs: crud("reset")},
 	{resource: "conversations", verbs: crud()},
 	{resource: "events", verbs: []string{"list", "get"}},

@@ -38,6 +38,7 @@ type Deps struct {
 	Events        *events.Reader
 	History       *history.Reader
 	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
+	Answers       *Answers
 	Store         streams.Store
 	Codec         *streams.Codec
 	// Analytics answers from ClickHouse; while that is not there, its error says so.

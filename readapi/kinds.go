@@ -151,6 +151,10 @@ func (o *kindOps) get() {
 			body, err := o.show(d)
 			return httpx.Reply[json.RawMessage]{Body: body, Revision: &d.Revision}, err
 		},
+		stream: func(ctx context.Context) (domain.StreamID, bool) {
+			name := httpx.PathValue(ctx, o.param())
+			return domain.Stream(o.spec.Name, name), !o.spec.ByKey || domain.HasPrefix(name, o.spec.Prefix)
+		},
 		agg: domain.KindAggregate(o.spec), param: o.param(), key: o.id,
 		alive: func(m *history.Moment[domain.Resource]) bool { return m.State.Exists && !m.State.Deleted },
 		show: func(m *history.Moment[domain.Resource]) (json.RawMessage, error) {

@@ -18,6 +18,10 @@ type resource[S, V any] struct {
 	op  httpx.Op // of GET by id
 	now func(ctx context.Context) (httpx.Reply[V], error)
 
+	// stream, if it is told, is the stream that the path names; false means that
+	// the answer depends on more than that stream.
+	stream func(ctx context.Context) (domain.StreamID, bool)
+
 	agg   *domain.Aggregate[S]
 	param string // of the path: names the resource
 	// key is the stream's key where the path does not say it.
@@ -72,6 +76,9 @@ func serve[S, V any](a *API, s resource[S, V]) {
 	a.changes[s.agg.Category] = on(httpx.API).changesAt
 	get := s.op
 	get.Method = http.MethodGet
+	if s.stream != nil {
+		s.now = remember(a.Answers, get, s.agg.Category, s.stream, s.now)
+	}
 	httpx.Register(a.r, get, func(ctx context.Context, in *atInput) (httpx.Reply[V], error) {
 		if in.At == "" {
 			return s.now(ctx)

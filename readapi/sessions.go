@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"strata/domain"
 	"strata/domain/session"
 	"strata/internal/httpx"
 	"strata/internal/view"
@@ -40,6 +41,10 @@ func (a *API) session(op httpx.Op) resource[sessions.Past, view.Session] {
 			_, ws := tenant(ctx)
 			s, events, err := a.Sessions.GetWithEvents(ctx, ws, httpx.PathValue(ctx, "uid"), eventsShown)
 			return httpx.Reply[view.Session]{Body: show(&s.State, events), Revision: &s.Revision}, err
+		},
+		stream: func(ctx context.Context) (domain.StreamID, bool) {
+			_, ws := tenant(ctx)
+			return session.Aggregate.Stream(session.StreamKey(ws, httpx.PathValue(ctx, "uid"))), true
 		},
 		key: func(ctx context.Context) (string, error) {
 			_, ws := tenant(ctx)

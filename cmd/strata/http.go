@@ -82,7 +82,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
-		Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
+		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
 	})
 	a.registerAdmin(r)
 	r.Handle("/healthz", http.HandlerFunc(healthz))

@@ -30,6 +30,7 @@ import (
 	"strata/projections/resources"
 	"strata/projections/sessions"
 	"strata/projections/timers"
+	"strata/readapi"
 	"strata/streams"
 )
 
@@ -76,7 +77,11 @@ type models struct {
 	timers        timerQueue
 	events        *events.Reader
 	auth          *authn.Authenticator
+	answers       *readapi.Answers
 }
+
+// keptAnswers is how many bytes of answers are kept in memory.
+const keptAnswers = 16 << 20
 
 // linger is how long a read model under load gathers events before it writes
 // them. It is much less than a person notices, and no reader who asks for a
@@ -105,6 +110,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
 		timers:        newTimerQueue(reader(timers.Name), runner),
 		events:        events.NewReader(reader(events.Name), store, codec, secretField),
+		answers:       readapi.NewAnswers(keptAnswers),
 	}
 	m.auth = authn.New(authn.Config{Keys: m.identity, Now: now, CatchUp: func(ctx context.Context) error {
 		head, err := store.Head(ctx)
@@ -115,6 +121,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		return err
 	}})
 	runner.OnReplace(func(model string) {
+		m.answers.Flush()
 		switch model {
 		case resources.Name:
 			m.resources.Replaced()
@@ -127,6 +134,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		}
 	})
 	runner.OnCommit(func(model string, events []domain.Event) {
+		m.answers.Committed(model, events)
 		switch model {
 		case resources.Name:
 			m.resources.Committed(model, events)

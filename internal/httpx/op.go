@@ -97,6 +97,10 @@ type Reply[O any] struct {
 	Revision *domain.Revision // of the resource, sent as ETag
 	Position domain.Position  // of the last event written, sent as Strata-Position
 	Header   http.Header      // further headers
+	// Spell is given a copy of the body as the mount spells it, without the
+	// envelope; Spelled is such a copy, sent in place of Body. Not for lists.
+	Spell   func(body []byte)
+	Spelled []byte
 }
 
 // Respond is a Reply with a body and nothing else.

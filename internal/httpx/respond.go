@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -77,7 +78,7 @@ func respond[O any](x *exchange, reply *Reply[O]) error {
 	if l, ok := any(&reply.Body).(interface{ lister }); ok && x.op.out.list {
 		err = x.renderList(buf, l)
 	} else {
-		err = x.renderOne(buf, &reply.Body)
+		err = x.renderOne(buf, &reply.Body, reply.Spelled, reply.Spell)
 	}
 	if err != nil {
 		return fmt.Errorf("render %s: %w", x.op.ID, err)
@@ -89,12 +90,15 @@ func respond[O any](x *exchange, reply *Reply[O]) error {
 
 var contentJSON = []string{"application/json"}
 
-// renderOne renders a single answer.
-func (x *exchange) renderOne(buf *buffer, body any) error {
+// renderOne renders a single answer, or sends one that was spelled before.
+func (x *exchange) renderOne(buf *buffer, body any, spelled []byte, spell func([]byte)) error {
 	if x.Mount.Envelope {
 		buf.b = append(buf.b, `{"success":true,"data":`...)
 	}
-	if err := x.op.out.value(buf, x.Mount.Camel, func(b *buffer) error {
+	begin := len(buf.b)
+	if spelled != nil {
+		buf.b = append(buf.b, spelled...)
+	} else if err := x.op.out.value(buf, x.Mount.Camel, func(b *buffer) error {
 		if raw, ok := body.(*json.RawMessage); ok { // a stored document: no need to parse it again
 			if len(*raw) == 0 {
 				b.b = append(b.b, "null"...)
@@ -105,6 +109,9 @@ func (x *exchange) renderOne(buf *buffer, body any) error {
 		return b.encode(body)
 	}); err != nil {
 		return err
+	}
+	if spell != nil {
+		spell(slices.Clone(buf.b[begin:]))
 	}
 	if x.Mount.Envelope {
 		buf.b = append(buf.b, ',')

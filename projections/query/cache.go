@@ -8,60 +8,83 @@ import (
 // Cache keeps the values read last. A projection's commit hook calls Forget for
 // what the commit has changed; a value that was being read from the database at
 // that moment is then not kept, so the cache never holds what a committed event
-// has made old. The zero value is not usable; see NewCache.
+// has made old. The zero value is not usable; see NewCache and NewSizedCache.
 type Cache[V any] struct {
 	mu      sync.Mutex
 	max     int
+	size    func(V) int
+	used    int // sum of the sizes
 	entries map[string]*list.Element
 	recent  *list.List // of *entry[V], most recently used first
-	changes uint64     // counts Forget calls
+	changes Moment
 }
 
 type entry[V any] struct {
 	key   string
 	value V
+	size  int
 }
 
+// Moment orders reading and forgetting: it counts Forget and Clear.
+type Moment uint64
+
 // NewCache makes a cache of at most max values.
-func NewCache[V any](max int) *Cache[V] {
-	return &Cache[V]{max: max, entries: map[string]*list.Element{}, recent: list.New()}
+func NewCache[V any](max int) *Cache[V] { return NewSizedCache(max, func(V) int { return 1 }) }
+
+// NewSizedCache makes a cache of values whose sizes add up to at most max. A
+// value that would take more than an eighth of it is not kept.
+func NewSizedCache[V any](max int, size func(V) int) *Cache[V] {
+	return &Cache[V]{max: max, size: size, entries: map[string]*list.Element{}, recent: list.New()}
 }
 
 // Get returns the value of key, reading it with load when it is not kept.
 // Errors are returned and not kept.
 func (c *Cache[V]) Get(key string, load func() (V, error)) (V, error) {
-	c.mu.Lock()
-	if e, ok := c.entries[key]; ok {
-		c.recent.MoveToFront(e)
-		v := e.Value.(*entry[V]).value
-		c.mu.Unlock()
+	v, found, since := c.Find(key)
+	if found {
 		return v, nil
 	}
-	before := c.changes
-	c.mu.Unlock()
-
 	v, err := load()
-	if err != nil {
-		return v, err
+	if err == nil {
+		c.Keep(since, key, v)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.changes == before {
-		c.put(key, v)
-	}
-	return v, nil
+	return v, err
 }
 
-func (c *Cache[V]) put(key string, v V) {
+// Find returns the value of key if it is kept. If not, what is read from now on
+// can be given to Keep with the moment.
+func (c *Cache[V]) Find(key string) (v V, found bool, since Moment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if e, ok := c.entries[key]; ok {
-		e.Value.(*entry[V]).value = v
+		c.recent.MoveToFront(e)
+		return e.Value.(*entry[V]).value, true, c.changes
+	}
+	return v, false, c.changes
+}
+
+// Keep keeps a value that was read after a moment, unless anything was forgotten
+// since.
+func (c *Cache[V]) Keep(since Moment, key string, v V) {
+	size := c.size(v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changes != since || size > max(1, c.max/8) {
 		return
 	}
-	c.entries[key] = c.recent.PushFront(&entry[V]{key, v})
-	if c.recent.Len() > c.max {
-		oldest := c.recent.Back()
-		c.recent.Remove(oldest)
-		delete(c.entries, oldest.Value.(*entry[V]).key)
+	c.drop(key)
+	c.entries[key] = c.recent.PushFront(&entry[V]{key, v, size})
+	for c.used += size; c.used > c.max; {
+		c.drop(c.recent.Back().Value.(*entry[V]).key)
+	}
+}
+
+// drop forgets a key, if it is there. The mutex is held.
+func (c *Cache[V]) drop(key string) {
+	if e, ok := c.entries[key]; ok {
+		c.used -= e.Value.(*entry[V]).size
+		c.recent.Remove(e)
+		delete(c.entries, key)
 	}
 }
 
@@ -73,6 +96,7 @@ func (c *Cache[V]) Clear() {
 	c.changes++
 	clear(c.entries)
 	c.recent.Init()
+	c.used = 0
 }
 
 // Forget drops the values of keys.
@@ -81,9 +105,6 @@ func (c *Cache[V]) Forget(keys ...string) {
 	defer c.mu.Unlock()
 	c.changes++
 	for _, key := range keys {
-		if e, ok := c.entries[key]; ok {
-			c.recent.Remove(e)
-			delete(c.entries, key)
-		}
+		c.drop(key)
 	}
 }

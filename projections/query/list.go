@@ -119,7 +119,9 @@ func Run[T any](ctx context.Context, r Reader, l List, p Page, scan func(Row) (T
 	if order.Desc {
 		direction = " DESC"
 	}
-	text := fmt.Sprintf("SELECT %s, %s, %s FROM %s%s ORDER BY %s%s, %s%s LIMIT ? OFFSET ?",
+	// Of a bare parameter SQLite takes the value into account when it plans, and
+	// plans again whenever it is bound: that would cost more than reading a page.
+	text := fmt.Sprintf("SELECT %s, %s, %s FROM %s%s ORDER BY %s%s, %s%s LIMIT ?+0 OFFSET ?",
 		l.Columns, order.Expr, l.ID, l.From, where.SQL(), order.Expr, direction, l.ID, direction)
 	rows, err := r.Query(ctx, text, append(where.Args(), limit+1, max(p.Offset, 0))...)
 	if err != nil {

@@ -231,3 +231,40 @@ func TestCacheDoesNotKeepWhatACommitMadeOld(t *testing.T) {
 		t.Error("an error is kept")
 	}
 }
+
+// A cache bounded by sizes holds what was kept last and never more than it may.
+func TestPropertySizedCacheStaysWithinItsBound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const bound = 80
+		c := NewSizedCache(bound, func(v string) int { return len(v) })
+		stored, changes := map[string]string{}, 0
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}).Draw(t, "key")
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0:
+				changes++
+				stored[key] = fmt.Sprint(changes, strings.Repeat("x", rapid.IntRange(0, 12).Draw(t, "length")))
+				c.Forget(key)
+			case 1:
+				c.Clear()
+			default:
+				got, err := c.Get(key, func() (string, error) { return stored[key], nil })
+				if err != nil || got != stored[key] {
+					t.Fatalf("%s is %q, not %q", key, got, stored[key])
+				}
+				if again, found, _ := c.Find(key); len(got) <= bound/8 && (!found || again != got) {
+					t.Fatalf("%s is not kept", key)
+				} else if len(got) > bound/8 && found {
+					t.Fatalf("%s is kept though it is large", key)
+				}
+			}
+			sum := 0
+			for _, e := range c.entries {
+				sum += e.Value.(*entry[string]).size
+			}
+			if sum != c.used || sum > bound || len(c.entries) != c.recent.Len() {
+				t.Fatalf("holds %d, counted %d", sum, c.used)
+			}
+		}
+	})
+}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"strata/commands"
 	"strata/gateway"
 	"strata/gateway/upstream"
@@ -29,6 +31,7 @@ type app struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	metrics telemetry.Metrics
+	tracing trace.TracerProvider // nil: no traces
 	now     func() time.Time
 	at      func(point string) // see failpoint
 

@@ -45,6 +45,9 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if tracing != nil {
+		a.tracing = tracing // else nil: a tracer that drops its spans still costs their making
+	}
 	a.onClose(func() error { return flush(context.WithoutCancel(ctx)) })
 	return errors.Join(a.serve(ctx, out), a.close())
 }
@@ -56,7 +59,7 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	url := publicURL(a.cfg, listener.Addr())
-	router, err := a.routes(url, otel.GetTracerProvider())
+	router, err := a.routes(url, a.tracing)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -120,6 +120,10 @@ var tracer = otel.Tracer("strata/commands")
 // Run decides cmd on the aggregate that req names and makes its facts durable.
 // view is called with the state right after the command; it may be nil.
 //
+// When ctx ends while others do the work the answer is TIMEOUT; a caller who
+// does it itself (see entry.submit) stays until the outcome is known, for at
+// most AppendTimeout.
+//
 // Errors: FORBIDDEN without the permission; NOT_FOUND for an aggregate that
 // does not exist or belongs to another tenant; CONFLICT when IfMatch names
 // another revision (parameter "revision" tells the current one) or the decision
@@ -151,12 +155,10 @@ func Run[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], re
 		},
 	}
 	entryOf(h, agg, req.ID).submit(o)
-	select {
-	case <-o.done:
-	case <-ctx.Done():
+	if err := o.wait(ctx); err != nil {
 		// The command may still happen; the caller learns it by asking again
 		// with its idempotency key.
-		return Outcome[V]{}, domain.Errorf(domain.CodeTimeout, "the command did not finish in time").Because(ctx.Err())
+		return Outcome[V]{}, domain.Errorf(domain.CodeTimeout, "the command did not finish in time").Because(err)
 	}
 	if o.err != nil {
 		span.SetStatus(codes.Error, o.err.Error())

@@ -245,3 +245,23 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+func TestDerive(t *testing.T) {
+	derive := func(key byte, purpose string) string {
+		s, err := secrets.New(bytes.Repeat([]byte{key}, secrets.KeySize), bytes.Repeat([]byte{9}, secrets.KeySize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.Derive(purpose)
+		if err != nil || len(out) != secrets.KeySize {
+			t.Fatal(out, err)
+		}
+		return string(out)
+	}
+	if derive(1, "a") != derive(1, "a") {
+		t.Error("the same key gives another each time")
+	}
+	if derive(1, "a") == derive(1, "b") || derive(1, "a") == derive(2, "a") || derive(1, "a") == strings.Repeat("\x01", secrets.KeySize) {
+		t.Error("keys for different purposes, or of different masters, are the same")
+	}
+}

@@ -85,12 +85,12 @@ func prefixesOf(types []string) []string {
 }
 
 // Public tells whether events of a type are listed. Model calls, budget
-// reservations and name claims are not: they are the machine's own traffic, many
+// reservations, timers and name claims are not: they are the machine's own traffic, many
 // for each thing that somebody does, and have views of their own.
 func Public(eventType string) bool {
 	category, rest, _ := strings.Cut(eventType, ".")
 	switch category {
-	case "inference", "claim":
+	case "inference", "claim", "timer":
 		return false
 	case "budget":
 		verb, _, _ := strings.Cut(rest, ".")
@@ -103,7 +103,7 @@ func Public(eventType string) bool {
 func (m *Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (m *Model) Version() int { return 2 }
+func (m *Model) Version() int { return 3 }
 
 // Schema implements projections.Model.
 func (m *Model) Schema() string { return schema }

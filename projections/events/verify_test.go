@@ -10,6 +10,7 @@ import (
 
 	"strata/domain"
 	"strata/internal/sqlite"
+	"strata/projections"
 	"strata/projections/events"
 	"strata/projections/projectionstest"
 	"strata/streams"
@@ -49,15 +50,16 @@ func (w *world) idAt(at domain.Position) string {
 
 func (w *world) tamper(statement string) {
 	w.Helper()
-	change(w.TB.(*testing.T), filepath.Join(w.dir, projectionsFile), statement)
+	change(w.TB.(*testing.T), w.file(), statement)
 }
 
-const projectionsFile = "events-v2.db"
+// file is where the model's rows are.
+func (w *world) file() string { return filepath.Join(w.dir, projections.FileName(events.New(facts()))) }
 
 // columnsOf lists the columns of a table of the model.
 func (w *world) columnsOf(table string) []string {
 	w.Helper()
-	db, err := sqlite.Open(w.Context(), filepath.Join(w.dir, projectionsFile), sqlite.Options{})
+	db, err := sqlite.Open(w.Context(), w.file(), sqlite.Options{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func TestVerifyFindsEveryColumn(t *testing.T) {
 
 func (w *world) inDB(f func(tx *sqlite.Tx) error) {
 	w.Helper()
-	db, err := sqlite.Open(w.Context(), filepath.Join(w.dir, projectionsFile), sqlite.Options{})
+	db, err := sqlite.Open(w.Context(), w.file(), sqlite.Options{})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -86,6 +86,7 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 		}
 		if len(out.Facts) > 0 {
 			held = append(held, r)
+			b.h.reached("reserve.held")
 		}
 	}
 	return held, nil
@@ -117,6 +118,7 @@ func (b *Budgets) each(ctx context.Context, held []inference.Reservation, cmd fu
 	for _, r := range held {
 		_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(r.BudgetID), cmd(r.ID), nil)
 		errs = append(errs, err)
+		b.h.reached("reserve.ended")
 	}
 	return errors.Join(errs...)
 }

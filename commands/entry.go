@@ -189,6 +189,9 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 		}
 		res, err := e.h.cfg.Store.Append(ctx, e.agg.Stream(e.id), streams.At(base), proposed...)
 		if err == nil {
+			if e.h.cfg.At != nil {
+				e.h.cfg.At(e.agg.Category + ".durable")
+			}
 			for _, o := range batch[:done] {
 				if o.err == nil && len(o.facts) > 0 {
 					o.position = res.Position // the append is atomic: who sees its end sees each part

@@ -34,6 +34,9 @@ type Config struct {
 	// SnapshotEvery is how many events lie between two snapshots of a stream;
 	// 1,024 when 0.
 	SnapshotEvery int
+	// At is called with the name of a point between two appends that has been
+	// reached, for tests that stop a process there; nil: nothing.
+	At func(point string)
 }
 
 // Handler runs commands against one log. It is safe for concurrent use.
@@ -64,6 +67,13 @@ func New(cfg Config) *Handler {
 		cfg.SnapshotEvery = snapshotEvery
 	}
 	return &Handler{cfg: cfg, cache: newCache(cfg.CacheStreams)}
+}
+
+// reached tells a test that a point between two appends is reached.
+func (h *Handler) reached(point string) {
+	if h.cfg.At != nil {
+		h.cfg.At(point)
+	}
 }
 
 // Now is the handler's clock, in UTC.

@@ -111,6 +111,7 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 		if err := r.claim(ctx, spec, req.Principal, name, req.ID); err != nil {
 			return zero, err
 		}
+		r.h.reached("create.claimed")
 	}
 	return Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
 }
@@ -177,6 +178,7 @@ func (r *Resources) rename(ctx context.Context, kind domain.AnyKind, req Request
 	if err := r.claim(ctx, spec, req.Principal, to, req.ID); err != nil {
 		return zero, err
 	}
+	r.h.reached("rename.claimed")
 	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, cmd, view)
 	if err != nil || claim.Same(from, to) { // one claim covers both spellings
 		// After an error the new name stays claimed: another request may have
@@ -184,6 +186,7 @@ func (r *Resources) rename(ctx context.Context, kind domain.AnyKind, req Request
 		// claim is void for whoever wants the name after a while.
 		return out, err
 	}
+	r.h.reached("rename.renamed")
 	return out, r.h.Unclaim(ctx, req.Principal, spec.Name, from, req.ID)
 }
 
@@ -192,6 +195,7 @@ func (r *Resources) Delete(ctx context.Context, kind domain.AnyKind, req Request
 	spec := kind.Spec()
 	out, err := Run(ctx, r.h, r.aggs[spec.Name], req, domain.DeleteResource{}, view)
 	if err == nil && spec.Key != "" {
+		r.h.reached("delete.deleted")
 		err = r.h.Unclaim(ctx, req.Principal, spec.Name, out.View.Resource.Doc.String(spec.Key), out.ID)
 	}
 	return out, err

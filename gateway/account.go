@@ -80,6 +80,7 @@ func (a *account) reserve(ctx context.Context, c *candidate, j job) error {
 		return err
 	}
 	a.reservations = reservations
+	a.g.At("call.reserved")
 	return nil
 }
 
@@ -115,8 +116,11 @@ func (a *account) close(ctx context.Context, r result) error {
 	a.fill(ctx, r)
 	bookkeeping, cancel := a.detached(ctx)
 	defer cancel()
+	a.g.At("call.answered")
 	recordErr := a.g.Recorder.Record(bookkeeping, a.rec, a.payload(r))
+	a.g.At("call.recorded")
 	a.settle(bookkeeping)
+	a.g.At("call.settled")
 	a.g.Metrics.Observe(&a.rec)
 	a.g.Metrics.InFlight(-1)
 	a.finishSpan(recordErr)

@@ -44,6 +44,10 @@ type Config struct {
 	// in the record; a longer one is replaced by its beginning. Default 512 KiB.
 	MaxPayload int
 
+	// At is called with the name of a point of a call that has been reached, for
+	// tests that stop a process there. Default: nothing.
+	At func(point string)
+
 	Now   func() time.Time                                 // default time.Now
 	NewID func(prefix string) string                       // default domain.NewID
 	Rand  func() float64                                   // in [0,1), safe for concurrent use; default math/rand/v2
@@ -103,6 +107,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.MaxPayload <= 0 {
 		c.MaxPayload = 512 << 10
+	}
+	if c.At == nil {
+		c.At = func(string) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -157,6 +157,11 @@ func (a *API) checkKey(ctx context.Context, p domain.Principal, c identity.Creat
 	}
 	at := p
 	if c.WorkspaceID != p.Workspace {
+		// A key works in one workspace. To reach another is for those who could
+		// make a workspace as well; what a narrowed key may do stays where it is.
+		if !p.Can("workspaces:create") {
+			return domain.Errorf(domain.CodeForbidden, "this credential makes keys for its own workspace only; for others it lacks the permission workspaces:create")
+		}
 		at.Workspace = ""
 		status, err := commands.Load(ctx, a.Handler, identity.Workspaces, at, c.WorkspaceID,
 			func(l *commands.Loaded[identity.Workspace]) identity.Status { return l.State.Status })

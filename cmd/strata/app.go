@@ -111,7 +111,7 @@ func (a *app) openCommands(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.handler, a.resources = newCommands(commands.Config{Store: a.store, Codec: a.codec, Logger: a.log, Now: a.now, Snapshots: kept}, a.sealer)
+	a.handler, a.resources = newCommands(commands.Config{Store: a.store, Codec: a.codec, Logger: a.log, Now: a.now, Snapshots: kept, At: a.at}, a.sealer)
 	return nil
 }
 
@@ -157,6 +157,7 @@ func (a *app) openGateway(context.Context) (err error) {
 		Budgets:   ledger{a.budgets},
 		Recorder:  recorder{store: a.store, codec: a.codec},
 		Metrics:   newCallMetrics(a.metrics),
+		At:        a.at,
 		Logger:    a.log,
 		Timeouts:  upstream.Timeouts{Connect: g.ConnectTimeout, FirstByte: g.FirstByteTimeout, Idle: g.StallTimeout},
 	})

@@ -21,39 +21,43 @@ const (
 )
 
 // bootstrap makes the first organization, workspace, user and admin key of a
-// new installation. It returns the key when it made one that nobody has seen
-// yet. A key given in the configuration is added when it is new, so that
+// new installation. A key that it makes is given to show before it begins to
+// work: should the process die in between, the next start makes and shows
+// another, and never is there one that works and that nobody has seen. A key given in the configuration is added when it is new, so that
 // automation can hand out access to an installation that exists.
-func bootstrap(ctx context.Context, store streams.Store, h *commands.Handler, given string) (made string, err error) {
+func bootstrap(ctx context.Context, store streams.Store, h *commands.Handler, given string, show func(key string) error) error {
 	p := domain.System(firstOrganization, "")
 	p.Actor = firstUser
 	if err := create(ctx, h, p, identity.Organizations, firstOrganization,
 		identity.CreateOrganization{Name: "Default", Plan: identity.Enterprise}); err != nil {
-		return "", err
+		return err
 	}
 	if err := create(ctx, h, p, identity.Workspaces, firstWorkspace, identity.CreateWorkspace{Name: "Default"}); err != nil {
-		return "", err
+		return err
 	}
 	if err := create(ctx, h, p, identity.Users, firstUser,
 		identity.CreateUser{Email: "admin@localhost", FirstName: "Admin", Role: identity.Owner}); err != nil {
-		return "", err
+		return err
 	}
 	if given != "" {
 		key, err := authn.Chosen(given)
 		if err != nil {
-			return "", fmt.Errorf("the admin key: %w", err)
+			return fmt.Errorf("the admin key: %w", err)
 		}
-		return "", create(ctx, h, p, identity.APIKeys, "key_"+key.Hash[:26], adminKey(key))
+		return create(ctx, h, p, identity.APIKeys, "key_"+key.Hash[:26], adminKey(key))
 	}
 	any, err := hasKeys(ctx, store)
 	if err != nil || any {
-		return "", err
+		return err
 	}
 	key, err := authn.NewKey(rand.Reader)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return key.Token, create(ctx, h, p, identity.APIKeys, "key_first", adminKey(key))
+	if err := show(key.Token); err != nil {
+		return err
+	}
+	return create(ctx, h, p, identity.APIKeys, "key_first", adminKey(key))
 }
 
 func adminKey(key authn.Key) identity.CreateAPIKey {

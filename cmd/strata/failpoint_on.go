@@ -7,7 +7,17 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
+
+// clock is ahead of the machine's by what STRATA_CLOCK_AHEAD says ("48h").
+func clock() func() time.Time {
+	ahead, err := time.ParseDuration(os.Getenv("STRATA_CLOCK_AHEAD"))
+	if err != nil {
+		return time.Now
+	}
+	return func() time.Time { return time.Now().Add(ahead) }
+}
 
 // failpoint ends the process as kill -9 would, at the point that
 // STRATA_FAILPOINT names: "call.reserved", or "call.reserved:3" for the third

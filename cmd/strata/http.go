@@ -69,7 +69,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI,
 		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
-			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live},
+			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live, At: a.at},
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 	})
 	m := a.models

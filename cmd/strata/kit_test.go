@@ -66,7 +66,7 @@ func install(t *testing.T, dir string, prepare ...func(*app)) *installation {
 	for _, p := range prepare {
 		p(i.app)
 	}
-	if _, err := bootstrap(t.Context(), i.app.store, i.app.handler, testKey); err != nil {
+	if _, err := beginning(t.Context(), i.app.store, i.app.handler, testKey); err != nil {
 		t.Fatal(err)
 	}
 	router, err := i.app.routes("http://localhost:8000", nil)

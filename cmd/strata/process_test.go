@@ -52,25 +52,31 @@ func (a *app) works(t *testing.T, key string) bool {
 	return err == nil && p.Can("anything:at-all") && p.Workspace == firstWorkspace
 }
 
+// beginning is bootstrap with the key that it shows, if any.
+func beginning(ctx context.Context, store streams.Store, h *commands.Handler, given string) (shown string, err error) {
+	err = bootstrap(ctx, store, h, given, func(key string) error { shown = key; return nil })
+	return shown, err
+}
+
 func TestBootstrap(t *testing.T) {
 	a := opened(t)
-	first, err := bootstrap(t.Context(), a.store, a.handler, "")
+	first, err := beginning(t.Context(), a.store, a.handler, "")
 	if err != nil || first == "" || !a.works(t, first) {
 		t.Fatalf("the first key is %q: %v", first, err)
 	}
-	again, err := bootstrap(t.Context(), a.store, a.handler, "")
+	again, err := beginning(t.Context(), a.store, a.handler, "")
 	if err != nil || again != "" {
 		t.Errorf("a second start shows %q: %v", again, err)
 	}
 	for range 2 {
-		if shown, err := bootstrap(t.Context(), a.store, a.handler, testKey); err != nil || shown != "" {
+		if shown, err := beginning(t.Context(), a.store, a.handler, testKey); err != nil || shown != "" {
 			t.Errorf("a given key is shown as %q: %v", shown, err)
 		}
 	}
 	if !a.works(t, first) || !a.works(t, testKey) || a.works(t, "another-key-that-nobody-made") {
 		t.Error("not the right keys work")
 	}
-	if _, err := bootstrap(t.Context(), a.store, a.handler, "short"); err == nil || strings.Contains(err.Error(), "short\"") {
+	if _, err := beginning(t.Context(), a.store, a.handler, "short"); err == nil || strings.Contains(err.Error(), "short\"") {
 		t.Errorf("a short key: %v", err)
 	}
 }
@@ -95,10 +101,10 @@ func TestBootstrapStopsHalfway(t *testing.T) {
 		f := &failing{Store: a.store}
 		f.left.Store(int64(done))
 		h, _ := newCommands(commands.Config{Store: f, Codec: a.codec, Logger: a.log, Now: a.now}, a.sealer)
-		if key, err := bootstrap(t.Context(), f, h, ""); domain.CodeOf(err) != domain.CodeUnavailable {
+		if key, err := beginning(t.Context(), f, h, ""); domain.CodeOf(err) != domain.CodeUnavailable {
 			t.Fatalf("after %d steps: key %q, %v", done, key, err)
 		}
-		key, err := bootstrap(t.Context(), a.store, a.handler, "")
+		key, err := beginning(t.Context(), a.store, a.handler, "")
 		if err != nil || key == "" || !a.works(t, key) {
 			t.Errorf("resumed after %d steps: key %q, %v", done, key, err)
 		}
@@ -336,7 +342,7 @@ func TestServeOnATakenPort(t *testing.T) {
 	if err := a.serve(t.Context(), io.Discard); err == nil {
 		t.Fatal("two servers share a port")
 	}
-	if key, err := bootstrap(t.Context(), a.store, a.handler, ""); err != nil || key == "" {
+	if key, err := beginning(t.Context(), a.store, a.handler, ""); err != nil || key == "" {
 		t.Errorf("the key of the first successful start: %q, %v", key, err)
 	}
 }

@@ -41,7 +41,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if tracing != nil {
 		otel.SetTracerProvider(tracing)
 	}
-	a, err := open(ctx, cfg, log, time.Now)
+	a, err := open(ctx, cfg, log, clock())
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,7 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopProfiler()
-	// Last of what can fail: a key that is made is shown now or never.
-	made, err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key)
-	if err != nil {
+	if err := a.begin(ctx, out, url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	base, cut := context.WithCancel(context.Background())
@@ -78,9 +76,6 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 	server := &http.Server{
 		Handler: a.requests.count(router), ReadHeaderTimeout: a.cfg.Server.HeaderTimeout, IdleTimeout: a.cfg.Server.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	if err := announce(out, url, made); err != nil {
-		return errors.Join(err, listener.Close())
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -91,6 +86,27 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 	}
 	a.log.Info("draining", "within", a.cfg.Server.ShutdownTimeout)
 	return a.shutdown(server, cut)
+}
+
+// begin makes what a new installation begins with, and announces the server.
+func (a *app) begin(ctx context.Context, out io.Writer, url string) error {
+	announced := false
+	err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key, func(key string) error {
+		announced = true
+		defer a.reached("bootstrap.shown")
+		return announce(out, url, key)
+	})
+	if err != nil || announced {
+		return err
+	}
+	return announce(out, url, "")
+}
+
+// reached tells a test that a point is reached; see failpoint.
+func (a *app) reached(point string) {
+	if a.at != nil {
+		a.at(point)
+	}
 }
 
 const (

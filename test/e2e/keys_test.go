@@ -62,6 +62,15 @@ func TestAPIKeys(t *testing.T) {
 		return kit.Differ("status", a.Status, http.StatusUnauthorized)
 	})
 
+	// Whoever may not make workspaces makes keys for no other than their own.
+	elsewhere := onShared(t).Workspace
+	for scope, want := range map[string]int{"api-keys:own": http.StatusForbidden, "workspaces:create": http.StatusCreated} {
+		maker := c.Create(t, "/api/v1/user/api-keys", object{"name": "maker", "scopes": []string{"api-keys:own", scope}}).Str("data.key")
+		for workspace, status := range map[string]int{c.Workspace: http.StatusCreated, elsewhere: want} {
+			shared.ClientFor(maker).Do(t, status, "POST", "/api/v1/user/api-keys", object{"name": "made", "scopes": []string{"api-keys:own"}, "workspaceId": workspace})
+		}
+	}
+
 	path := "/api/v1/organizations/" + c.Organization + "/api-keys"
 	org := c.Create(t, path, object{"name": "service", "type": "service"})
 	if list := c.Get(t, path, org.After()...); !slices.Contains(list.Strings("data", "id"), org.Str("data.id")) {

@@ -33,6 +33,7 @@ type Options struct {
 	DataDir string   // default: a temporary directory
 	Env     []string // more variables, "NAME=value"
 	Args    []string // more flags of serve
+	Binary  string   // the program; default: Binary()
 
 	StartWithin time.Duration // how long a start may take; default 30 s
 }
@@ -126,7 +127,7 @@ func New(opts Options) (*Server, error) {
 
 // Start starts the process and waits until it is ready.
 func (s *Server) Start() error {
-	binary, err := Binary()
+	binary, err := s.binary()
 	if err != nil {
 		return err
 	}
@@ -149,6 +150,26 @@ func (s *Server) Start() error {
 		close(exited)
 	}(s.cmd)
 	return s.WaitReady(cmp.Or(s.opts.StartWithin, startDeadline))
+}
+
+func (s *Server) binary() (string, error) {
+	if s.opts.Binary != "" {
+		return s.opts.Binary, nil
+	}
+	return Binary()
+}
+
+// SetEnv replaces Options.Env for the next start.
+func (s *Server) SetEnv(env ...string) { s.opts.Env = env }
+
+// WaitExit waits until the process has ended by itself and returns its exit code.
+func (s *Server) WaitExit(within time.Duration) (int, error) {
+	select {
+	case <-s.exited:
+		return s.cmd.ProcessState.ExitCode(), nil
+	case <-time.After(within):
+		return 0, fmt.Errorf("the server still runs after %s", within)
+	}
 }
 
 // environment is the test's own without settings of Strata, plus the options'.

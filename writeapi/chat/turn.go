@@ -26,6 +26,9 @@ type Service struct {
 	// Live ends when the server begins to drain: sockets finish the turn they
 	// are in and close.
 	Live context.Context
+	// At is called with the name of a point of a turn that has been reached, for
+	// tests that stop a process there; nil: nothing.
+	At func(point string)
 }
 
 // Turn is one message to a conversation.
@@ -69,11 +72,19 @@ func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, e
 	}
 	// From here on the turn is on record and must be closed on record, also
 	// when the client goes away.
+	s.reached("turn.asked")
 	answer, err := s.answer(ctx, t, config, asked, sink)
 	if err != nil {
 		return nil, errors.Join(err, s.fail(context.WithoutCancel(ctx), t, asked, answer, err))
 	}
+	s.reached("turn.answered")
 	return s.record(context.WithoutCancel(ctx), t, asked, answer)
+}
+
+func (s *Service) reached(point string) {
+	if s.At != nil {
+		s.At(point)
+	}
 }
 
 // configure finds the app's configuration and fills in its system prompt, so

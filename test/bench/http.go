@@ -193,11 +193,19 @@ func added(ctx context.Context, s settings, t *table, direct, through func(strin
 		if err != nil {
 			return err
 		}
+		// A call is recorded before its last byte: a sync is in what is added to
+		// it. Its tail, at that moment, is the least that can be hoped for.
+		disk, err := syncLoop(ctx, time.Second)
+		if err != nil {
+			return err
+		}
 		diff := func(q float64) float64 {
 			return (quantile(x.of(got), q) - quantile(x.of(bare), q)).Seconds() * 1e3
 		}
 		t.goal("gateway", measure, fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", diff(.5), diff(.99)),
-			fmt.Sprintf("the provider alone: p50 %.2f ms, p99 %.2f ms", quantile(x.of(bare), .5).Seconds()*1e3, quantile(x.of(bare), .99).Seconds()*1e3),
+			fmt.Sprintf("the provider alone: p50 %.2f ms, p99 %.2f ms; a bare sync: p50 %.2f ms, p99 %.2f ms",
+				quantile(x.of(bare), .5).Seconds()*1e3, quantile(x.of(bare), .99).Seconds()*1e3,
+				quantile(disk.latencies, .5).Seconds()*1e3, quantile(disk.latencies, .99).Seconds()*1e3),
 			fmt.Sprintf("p99 %.2f ms", x.goal), diff(.99) <= x.goal)
 	}
 	return nil

@@ -22,11 +22,12 @@ const packageLog = "./streams/embedded"
 // every event by itself.
 func benchLog(ctx context.Context, s settings, t *table) error {
 	const part = "event log"
-	syncs, err := syncLoop(ctx, 2*time.Second)
+	disk, err := syncLoop(ctx, 2*time.Second)
 	if err != nil {
 		return err
 	}
-	t.add(part, "bare disk: write and sync 400 bytes, one writer", count(syncs)+" /s", "")
+	syncs := disk.rate()
+	t.add(part, "bare disk: write and sync 400 bytes, one writer", count(syncs)+" /s", fmt.Sprintf("p99 %.2f ms", quantile(disk.latencies, .99).Seconds()*1e3))
 	rates, err := postgresRates(ctx, 3*time.Second, []int{1, 16, 64, 256})
 	if err != nil {
 		return fmt.Errorf("postgres: %w", err)

@@ -71,6 +71,15 @@ const screens = [
     path: 'projections?name=resources',
     ready: (page) => page.getByRole('dialog').getByRole('heading', { name: 'Rebuild' }).waitFor(),
   },
+  {
+    name: 'audit',
+    path: 'audit',
+    ready: async (page) => {
+      await page.getByRole('button', { name: 'Verify' }).click()
+      await page.getByRole('status').getByText('entries').waitFor()
+      await page.getByRole('list', { name: 'Audit log' }).waitFor()
+    },
+  },
   { name: 'quickstart', path: 'quickstart', ready: (page) => page.getByRole('heading', { name: 'Limit it' }).waitFor() },
   { name: 'sign-in', path: '', signedIn: false, ready: (page) => page.getByLabel('API key', { exact: true }).waitFor() },
 ]

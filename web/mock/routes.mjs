@@ -167,6 +167,17 @@ const projections = {
   },
 }
 
+const shown = (event, index, all) => ({
+  id: event.id, timestamp: event.time, actorId: 'key_01mock', actorType: 'api_key', action: event.type.replace(/\.v\d+$/, ''), type: event.type,
+  resourceType: event.type.split('.')[0], resourceId: event.subject, revision: 0, position: event.sequence, outcome: 'success', hash: `hash-of-${event.id}`, prevHash: all[index - 1] ? `hash-of-${all[index - 1].id}` : '',
+})
+
+const audit = {
+  'GET /api/v1/audit/logs': ({ world, query }) => page(world.events.map(shown).filter((e) => !query.get('resourceId') || e.resourceId === query.get('resourceId')).toReversed(), query),
+  'GET /api/v1/audit/logs/:id': ({ world, params }) => ({ data: find(world.events.map(shown), params[0], 'audit log') }),
+  'GET /api/v1/audit/verify': ({ world }) => ({ data: { valid: true, chain: 'ws_01mock', checked: world.events.length, head: `hash-of-${world.events.at(-1)?.id}`, position: world.position, removed: 0, publicKey: 'mock' } }),
+}
+
 /** Kinds that the made-up workspace has none of. */
 const none = Object.fromEntries(
   ['/api/v1/prompts', '/api/v1/providers', '/api/v1/model-routes', '/api/v1/user/api-keys'].map((path) => [`GET ${path}`, ({ query }) => page([], query)]),
@@ -176,6 +187,7 @@ const nothing = { plain: { count: 0, data: [], has_more: false } }
 const table = Object.entries({
   ...history,
   ...projections,
+  ...audit,
   ...none,
   'GET /v1/sessions': () => nothing,
   'POST /v1/memory/internal/memories/list': () => nothing,

@@ -8,6 +8,7 @@ import { useRoute } from './lib/router'
 import type { Session } from './lib/session'
 import { session, signOut } from './lib/session'
 import { useStore } from './lib/store'
+import { AuditScreen } from './screens/audit/audit-screen'
 import { BudgetsScreen } from './screens/budgets/budgets-screen'
 import { ChatScreen } from './screens/chat/chat-screen'
 import { EventsScreen } from './screens/events/events-screen'
@@ -85,6 +86,8 @@ function Page() {
       return <ChatScreen />
     case 'budgets':
       return <BudgetsScreen />
+    case 'audit':
+      return <AuditScreen />
     case 'resources':
       return <ResourcesScreen />
     case 'projections':

@@ -102,8 +102,15 @@ export class ApiClient {
     return unwrap(await this.send('DELETE', path)) as T
   }
 
-  private async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
-    const headers: Record<string, string> = { Accept: 'application/json', Authorization: `Bearer ${this.token}` }
+  /** Reads a file, whatever its format. */
+  async download(path: string, query?: Query): Promise<Blob> {
+    const response = await this.fetch('GET', path + queryString(query))
+    if (!response.ok) throw this.refusal(response, parse(await response.text()))
+    return response.blob()
+  }
+
+  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = { Authorization: `Bearer ${this.token}` }
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (method === 'GET' && this.position > 0) headers['Strata-Min-Position'] = String(this.position)
     const init: RequestInit = { method, headers, credentials: 'omit' }
@@ -119,13 +126,18 @@ export class ApiClient {
     }
     const position = Number(response.headers.get('Strata-Position'))
     if (position > this.position) this.position = position
+    return response
+  }
 
-    const text = await response.text()
-    const parsed = parse(text)
-    if (!response.ok) {
-      if (response.status === 401) this.onUnauthorized?.()
-      throw toError(response, parsed)
-    }
+  private refusal(response: Response, parsed: unknown): ApiError {
+    if (response.status === 401) this.onUnauthorized?.()
+    return toError(response, parsed)
+  }
+
+  private async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
+    const response = await this.fetch(method, path, body, signal)
+    const parsed = parse(await response.text())
+    if (!response.ok) throw this.refusal(response, parsed)
     if (parsed === undefined) {
       throw new ApiError({
         status: response.status,

@@ -64,7 +64,7 @@ test-web: web/$(INSTALLED)
 	$(NPM) run --prefix web test
 
 .PHONY: test-long
-test-long: test race e2e sdk browser crash ## all tests: quick ones, races, real processes, browser
+test-long: test race e2e sdk browser crash metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
 race: engine ## quick tests with the race detector
@@ -101,6 +101,10 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	    $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
 	  done || exit 1; \
 	done
+
+.PHONY: metamorphic
+metamorphic: ## fold random histories the troubled way and compare rows, STRATA_METAMORPHIC long (default 60s)
+	STRATA_METAMORPHIC=$(or $(STRATA_METAMORPHIC),60s) $(GO) test -count=1 -timeout 30m -v -run '^TestMetamorphic$$' ./cmd/strata
 
 # --- quality -----------------------------------------------------------------
 

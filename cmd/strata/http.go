@@ -18,7 +18,6 @@ import (
 	"strata/internal/config"
 	"strata/internal/httpx"
 	"strata/internal/ratelimit"
-	"strata/projections"
 	"strata/projections/analytics"
 	"strata/projections/history"
 	"strata/readapi"
@@ -84,7 +83,9 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
 	})
-	a.registerAdmin(r)
+	if err := a.registerAdmin(r); err != nil {
+		return nil, err
+	}
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))
 	r.Handle("/metrics", a.metrics.Handler())
@@ -105,9 +106,10 @@ type readiness struct {
 }
 
 type components struct {
-	Log         component            `json:"log"`
-	Projections []projections.Status `json:"projections"`
-	ClickHouse  engineStatus         `json:"clickhouse"`
+	Log         component    `json:"log"`
+	Projections []follower   `json:"projections"`
+	Reactors    []follower   `json:"reactors"`
+	ClickHouse  engineStatus `json:"clickhouse"`
 }
 
 type component struct {
@@ -126,12 +128,10 @@ type engineStatus struct {
 // engine does not count: without it calls go on and nothing is lost.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	out := readiness{Status: "ready"}
-	models, modelsErr := a.models.runner.Status(r.Context())
-	out.Components.Projections = models
-	for _, s := range models {
-		if s.State == projections.StateStarting || s.State == projections.StateCatchingUp {
-			out.Status = "starting"
-		}
+	models, reactors, waiting, modelsErr := a.following(r.Context())
+	out.Components.Projections, out.Components.Reactors = models, reactors
+	if waiting {
+		out.Status = "starting"
 	}
 	head, err := a.store.Head(r.Context())
 	err = cmp.Or(err, a.store.Err())

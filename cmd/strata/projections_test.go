@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"strata/domain"
@@ -169,5 +173,49 @@ func TestProjectionsAreForThoseWhoRunTheInstallation(t *testing.T) {
 	key := call(t, s, "POST", "/api/v1/user/api-keys", map[string]any{"name": "k", "workspaceId": ws}).must(t, http.StatusCreated).field(t, "key")
 	for _, c := range [][2]string{{"GET", ""}, {"GET", "/sessions"}, {"GET", "/sessions/parked"}, {"POST", "/sessions/rebuild"}, {"POST", "/sessions/parked/discard"}} {
 		call(t, s, c[0], projectionsPath+c[1], map[string]any{}, "Authorization", "Bearer "+key).must(t, http.StatusForbidden)
+	}
+}
+
+func TestRebuildAtARunningServer(t *testing.T) {
+	s := start(t)
+	t.Setenv(keyVariable, testKey)
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"rebuild", "identity", "--server", s.URL, "--events-per-second", "1000"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "identity was folded again from the log: it equals") {
+		t.Errorf("%s", out.String())
+	}
+	for _, args := range [][]string{{"none", "--server", s.URL}, {"identity", "--server", "nowhere"}, {"identity", "--compare", "--server", s.URL}} {
+		if err := run(t.Context(), append([]string{"rebuild"}, args...), &out); err == nil {
+			t.Errorf("rebuild %v: no error", args)
+		}
+	}
+	t.Setenv(keyVariable, "")
+	if err := run(t.Context(), []string{"rebuild", "identity", "--server", s.URL}, &out); err == nil {
+		t.Error("no key, no error")
+	}
+}
+
+// What is parked shows where operators look.
+func TestParkedEventsShow(t *testing.T) {
+	s := start(t)
+	poison(t, s, session.Aggregate.Stream("ses_poisoned"))
+	eventually(t, "the event is parked", func() bool { return projectionNamed(t, s, "sessions").Parked == 1 })
+	for path, want := range map[string]string{
+		"/metrics": `strata_projection_parked_events{projection="sessions"} 1`,
+		"/readyz":  `"model":"sessions","version":1,"state":"live","ready":true`,
+	} {
+		res, err := s.Client().Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusOK || !strings.Contains(string(text), want) || strings.Contains(string(text), "unheard_of") {
+			t.Errorf("%s: %d without %s in %s", path, res.StatusCode, want, text)
+		}
 	}
 }

@@ -102,6 +102,9 @@ func (a *app) following(ctx context.Context) (models, reactors []follower, waiti
 			Parked: s.Parked, Rebuilding: s.Rebuild != nil && !s.Rebuild.State.Ended(), Failing: s.Error != ""})
 		waiting = waiting || !s.Ready || s.State == projections.StateStarting || s.State == projections.StateCatchingUp
 	}
+	if a.reactors == nil { // they start last
+		return models, nil, waiting, nil
+	}
 	others, err := a.reactors.Status(ctx)
 	for _, s := range others {
 		reactors = append(reactors, follower{Name: s.Name, Ready: true, Position: s.Position, Lag: s.Lag, Parked: s.Parked, Failing: s.Error != ""})

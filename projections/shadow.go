@@ -113,7 +113,7 @@ func (r *Runner) Rebuild(ctx context.Context, model string, o RebuildOptions) er
 	if err != nil {
 		return fmt.Errorf("rebuild %s: %w", model, err)
 	}
-	b.now = report
+	b.now = f.rebuilt
 	b.adopt(f)
 	b.start(r)
 	w.log.InfoContext(ctx, "rebuild begins", "events_per_second", o.EventsPerSecond)
@@ -255,7 +255,7 @@ func (b *rebuild) again(ctx context.Context) error {
 	}
 	b.w.discard(ctx, b.shadow.file)
 	b.shadow.file = f
-	b.tell(func(r *Rebuilding) { *r = report })
+	b.tell(func(r *Rebuilding) { *r = f.rebuilt })
 	return nil
 }
 

@@ -61,3 +61,9 @@ func TestID(t *testing.T) {
 		}
 	})
 }
+
+func TestGolden(t *testing.T) {
+	domaintest.Golden(t, claim.Aggregate.Facts,
+		claim.Taken{Kind: "app", Name: "Assistant", Owner: "app_1"},
+		claim.Released{Owner: "app_1"})
+}

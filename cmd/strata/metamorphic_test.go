@@ -241,8 +241,15 @@ type fickle struct {
 
 // asModel is the model with what it can do beside folding.
 func (f *fickle) asModel() projections.Model {
-	if g, ok := f.Model.(projections.Grouper); ok {
+	g, groups := f.Model.(projections.Grouper)
+	_, envelopes := f.Model.(projections.EnvelopeModel)
+	switch {
+	case groups && envelopes:
+		return fickleTrail{fickleGrouper{f, g}}
+	case groups:
 		return fickleGrouper{f, g}
+	case envelopes:
+		panic("no model looks at envelopes only and groups nothing; the wrapper does not know such")
 	}
 	return f
 }
@@ -253,6 +260,10 @@ type fickleGrouper struct {
 }
 
 func (f fickleGrouper) Group(e *streams.Recorded) string { return f.group.Group(e) }
+
+type fickleTrail struct{ fickleGrouper }
+
+func (fickleTrail) EnvelopesOnly() {}
 
 // Apply implements projections.Model.
 func (f *fickle) Apply(ctx context.Context, tx projections.Tx, events []domain.Event) error {

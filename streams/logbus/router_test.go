@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"strata/domain"
+	"strata/domain/projection"
 	"strata/streams"
 	"strata/streams/logbus"
 )
@@ -420,5 +421,58 @@ func TestSkippedEventsPassTheReactor(t *testing.T) {
 	r.await(t, 1)
 	if got := r.of("counter-a"); !slices.Equal(got, []int{2, 3, 4}) {
 		t.Errorf("after a restart: %v", got)
+	}
+}
+
+// discard records the decision to leave an event of the recorder out.
+func (w *world) discard(at domain.Position) domain.Position {
+	w.Helper()
+	codec, err := streams.NewCodec(projection.Aggregate.Facts, nil, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	p, err := codec.Encode(domain.NewEventID(), projection.EventDiscarded{Projection: "recorder", Position: at}, domain.Metadata{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	done, err := w.log.Append(w.Context(), projection.Aggregate.Stream("recorder"), streams.Any, p)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return done.Position
+}
+
+func TestADiscardedEventIsLeftOutForGood(t *testing.T) {
+	w, r := newWorld(t), newRecorder()
+	r.fail = func(_ context.Context, _ domain.Event, n int) error {
+		if n%2 == 0 {
+			return errors.New("not even")
+		}
+		return nil
+	}
+	router, stop := w.run(r)
+	w.add("a", 1, 2, 3, 4, 5)
+	r.await(t, 1)
+	parked := awaitParked(t, router, 4)
+	if err := router.Obeyed(t.Context(), w.discard(parked[0].Position)); err != nil {
+		t.Fatal(err)
+	}
+	r.await(t, 1) // 3 has waited behind it; 4 fails
+	second := awaitParked(t, router, 2)
+	if second[0].Error == "" || second[0].Position != parked[2].Position {
+		t.Errorf("parked %+v", second)
+	}
+	if list, err := router.ParkedOf(t.Context(), "recorder", logbus.ParkedQuery{After: second[0].Position, Limit: 1}); err != nil || len(list) != 1 || list[0] != second[1] {
+		t.Errorf("%+v, %v", list, err)
+	}
+	stop()
+	w.discard(second[0].Position) // decided, and the process died before it was done
+	router, _ = w.run(r)
+	r.await(t, 1)
+	awaitParked(t, router, 0)
+	w.add("a", 7)
+	r.await(t, 1)
+	if got := r.of("counter-a"); !slices.Equal(got, []int{1, 3, 5, 7}) {
+		t.Errorf("handled %v", got)
 	}
 }

@@ -231,7 +231,8 @@ type Importer interface {
 	// ids, revisions and times are kept, positions are the store's own; it
 	// returns that of the last. Events of a system stream ("$$<stream>") do to
 	// the stream what they say. Revisions must continue their streams, and times
-	// must not go back.
+	// must not go back. An event without a type and content stands for one that
+	// was removed from the log; it is never read, but it has its revision.
 	// Errors: *WrongRevision, ErrTombstoned, ErrTooLarge, ErrFull, ErrInvalid, ErrClosed.
 	Import(ctx context.Context, events []Recorded) (domain.Position, error)
 }

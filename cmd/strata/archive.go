@@ -99,8 +99,8 @@ func loadTool(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d events were loaded into %s, up to position %d: %d at another position than before, %d with a time of recording that was put right\n",
-		stats.Events, loaded.Data.Dir, stats.Head, stats.Moved, stats.Adjusted)
+	_, err = fmt.Fprintf(out, "%d events were loaded into %s, up to position %d: %d at another position than before, %d with a time of recording that was put right; %d revisions stay empty\n",
+		stats.Events, loaded.Data.Dir, stats.Head, stats.Moved, stats.Adjusted, stats.Filled)
 	return err
 }
 

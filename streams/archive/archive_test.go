@@ -129,6 +129,40 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// A log that was scavenged is loaded with gaps where events were: what is left
+// keeps its revisions, and streams go on where they did.
+func TestScavengedLog(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		from, to := open(t, ticking()), open(t, nil)
+		names := live(rt, from)
+		if _, err := from.Scavenge(background, embedded.ScavengeOptions{}); err != nil {
+			rt.Fatal(err)
+		}
+		text := dump(rt, from)
+		if _, err := archive.Load(background, to, bytes.NewReader(text)); err != nil {
+			rt.Fatal(err)
+		}
+		for _, name := range names {
+			want := visible(from, name)
+			if !strings.Contains(want, "<nil> ") && !strings.Contains(want, "not found") && !strings.Contains(want, "tombstoned") {
+				continue // nothing is left of it but that it was truncated
+			}
+			if got := visible(to, name); got != want {
+				rt.Fatalf("%s reads\n%s\nnot\n%s", name, got, want)
+			}
+			e := streams.Proposed{ID: domain.NewEventID(), Type: "a.made.v1"}
+			a, aerr := from.Append(background, name, streams.Any, e)
+			b, berr := to.Append(background, name, streams.Any, e)
+			if a.Revision != b.Revision || !errors.Is(berr, aerr) {
+				rt.Fatalf("%s goes on at %d (%v), not at %d (%v)", name, b.Revision, berr, a.Revision, aerr)
+			}
+		}
+		if err := to.Err(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
 // visible is what a reader of a stream sees, without times and positions.
 func visible(s streams.Store, name domain.StreamID) string {
 	var b strings.Builder

@@ -16,6 +16,7 @@ type Stats struct {
 
 	// Of a load:
 	Moved      uint64 // events whose position is another one here
+	Filled     uint64 // revisions without an event, since a scavenge had removed it
 	Renumbered uint64 // events whose revision is another one here: the store begins every stream at 0
 	Retimed    uint64 // events whose time of recording is the load's; the original is in their metadata
 	Adjusted   uint64 // events that were recorded before the event in front of them, and got its time

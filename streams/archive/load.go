@@ -97,7 +97,9 @@ func (l *loader) flush() error {
 type importer struct {
 	store streams.Importer
 	stats *Stats
-	last  time.Time
+
+	last   time.Time // of the events seen
+	before time.Time // of the events imported
 }
 
 func (i *importer) put(ctx context.Context, batch []streams.Recorded) (domain.Position, error) {
@@ -109,14 +111,43 @@ func (i *importer) put(ctx context.Context, batch []streams.Recorded) (domain.Po
 			i.last = e.At
 		}
 	}
-	head, err := i.store.Import(ctx, batch)
-	if err != nil {
-		return 0, err
-	}
-	for n := range batch {
-		if batch[n].Position != head-domain.Position(len(batch)-1-n) {
-			i.stats.Moved++
+	for {
+		head, err := i.store.Import(ctx, batch)
+		if gap, ok := errors.AsType[*streams.WrongRevision](err); ok && gap.Expected > streams.At(gap.Actual) {
+			if err := i.fill(ctx, batch, gap); err != nil {
+				return 0, err
+			}
+			continue
 		}
+		if err != nil {
+			return 0, err
+		}
+		for n := range batch {
+			if batch[n].Position != head-domain.Position(len(batch)-1-n) {
+				i.stats.Moved++
+			}
+		}
+		i.before = batch[len(batch)-1].At
+		return head, nil
 	}
-	return head, nil
+}
+
+// fill puts in what a scavenge has removed of a stream: events without content,
+// so that the others keep their revisions.
+func (i *importer) fill(ctx context.Context, batch []streams.Recorded, gap *streams.WrongRevision) error {
+	at := i.before
+	if at.IsZero() {
+		at = batch[0].At
+	}
+	for next := gap.Actual + 1; streams.At(next) <= gap.Expected; {
+		var list []streams.Recorded
+		for ; len(list) < batchEvents && streams.At(next) <= gap.Expected; next++ {
+			list = append(list, streams.Recorded{Proposed: streams.Proposed{ID: domain.NewEventID()}, Stream: gap.Stream, Revision: next, At: at})
+		}
+		if _, err := i.store.Import(ctx, list); err != nil {
+			return fmt.Errorf("fill a gap in %s: %w", gap.Stream, err)
+		}
+		i.stats.Filled += uint64(len(list))
+	}
+	return nil
 }

@@ -134,3 +134,29 @@ func isCorrupt(err error, path string) bool {
 	damage, ok := errors.AsType[*embedded.CorruptError](err)
 	return ok && damage.File == path
 }
+
+// What a scavenge leaves is copied as it is.
+func TestCopyOfAScavengedLog(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	l := mustOpen(t, dir, small)
+	for i := range 100 {
+		mustAppend(t, l, domain.StreamID(fmt.Sprint("a-", i%2)), event(i, 50))
+	}
+	if _, err := l.Delete(t.Context(), "a-0", streams.Any); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := l.Scavenge(t.Context(), embedded.ScavengeOptions{}); err != nil || done.Removed != 50 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	head := copyLog(t, dir, to)
+	copied := mustOpen(t, to, small)
+	if got, want := readAll(t, copied), readAll(t, l); len(got) != len(want) || len(got) != 50 || got[49].ID != want[49].ID || head != 101 {
+		t.Errorf("%d events up to %d, want %d", len(got), head, len(want))
+	}
+	if err := copied.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := embedded.Verify(to); err != nil || len(rep.Faults) > 0 || rep.Removed != 50 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}

@@ -39,12 +39,14 @@ func (l *Log) checkImport(e *streams.Recorded) error {
 	switch err := checkStream(of); {
 	case err != nil:
 		return err
-	case system && e.Type != streams.TypeMetadata && e.Type != streams.TypeTombstone:
+	case system && e.Type != streams.TypeMetadata && e.Type != streams.TypeTombstone && e.Type != "":
 		return fmt.Errorf("%w: %s cannot be in %s", streams.ErrInvalid, e.Type, e.Stream)
 	case len(e.Stream) > maxStreamName:
 		return fmt.Errorf("%w: stream name is too long", streams.ErrInvalid)
-	case e.ID == uuid.Nil || e.Type == "" || len(e.Type) > maxTypeName || len(e.Workspace) > maxWorkspace:
+	case e.ID == uuid.Nil || len(e.Type) > maxTypeName || len(e.Workspace) > maxWorkspace:
 		return fmt.Errorf("%w: id, type or workspace", streams.ErrInvalid)
+	case e.Type == "" && len(e.Workspace)+len(e.Meta)+len(e.Data) > 0:
+		return fmt.Errorf("%w: an event without a type has content", streams.ErrInvalid)
 	case len(e.Type)+len(e.Meta)+len(e.Data) > l.opts.MaxEventSize:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", streams.ErrTooLarge, len(e.Type)+len(e.Meta)+len(e.Data), l.opts.MaxEventSize)
 	}
@@ -81,7 +83,12 @@ func (w *writer) decideImport(r *request) error {
 	for i := range r.imports {
 		e, x := &r.imports[i], &list[i]
 		w.group.at = e.At.UnixMicro()
-		s := w.stage(x.head, &e.Proposed, flagFirst|flagLast)
+		flags := byte(flagFirst | flagLast)
+		if e.Type == "" {
+			flags |= flagRemoved
+			w.log.removed.Store(true) // before anybody can read it
+		}
+		s := w.stage(x.head, &e.Proposed, flags)
 		if x.target != nil {
 			s.target, s.control = x.target, x.control
 			w.touch(x.target)
@@ -108,7 +115,7 @@ func (w *writer) admit(e *streams.Recorded, x *imported, last map[*head]domain.R
 	}
 	last[x.head] = e.Revision
 	of, system := cutMeta(e.Stream)
-	if !system {
+	if !system || e.Type == "" {
 		if x.head.staged.tombstoned() {
 			return streams.ErrTombstoned
 		}
@@ -119,6 +126,13 @@ func (w *writer) admit(e *streams.Recorded, x *imported, last map[*head]domain.R
 	}
 	if x.control, err = decodeControl(e.Type, e.Data); err != nil {
 		return fmt.Errorf("%w: %w", streams.ErrInvalid, err)
+	}
+	// What was deleted may have been removed since; the stream goes on behind it.
+	if revision, seen = last[x.target]; !seen {
+		revision = x.target.staged.last
+	}
+	if below := x.control.DeletedBefore; below > revision+1 {
+		return &streams.WrongRevision{Stream: of, Expected: streams.At(below - 1), Actual: revision}
 	}
 	return nil
 }

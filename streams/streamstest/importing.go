@@ -66,6 +66,16 @@ func testImport(t *testing.T, f Factory) {
 	}
 	check(a, list[0], list[2])
 	check(b, list[4]) // the other one is hidden by the metadata
+	// What was removed has a revision and is not read.
+	c := newStream("imported")
+	gone := recorded(c, 0, 8)
+	gone.Proposed = streams.Proposed{ID: domain.NewEventID()}
+	left := recorded(c, 1, 8)
+	refused("content without a type", streams.ErrInvalid, streams.Recorded{Proposed: streams.Proposed{ID: gone.ID, Data: []byte("x")}, Stream: c, At: gone.At})
+	if head, err = store.Import(ctx, []streams.Recorded{gone, left}); err != nil {
+		t.Fatal(err)
+	}
+	check(c, left)
 	// A repeat is recognised, and the stream goes on.
 	if r := mustAppend(t, s, a, streams.NoStream, list[0].Proposed); !r.Repeated || r.Revision != 0 {
 		t.Errorf("appended again, the answer is %+v", r)

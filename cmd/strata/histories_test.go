@@ -34,8 +34,7 @@ type author struct {
 	resources *commands.Resources
 	now       time.Time
 	ids       map[string][]string // of what was made, by kind
-	held      []inference.Reservation
-	turns     map[string]string // the open turn of a conversation
+	turns     map[string]string   // the open turn of a conversation
 }
 
 // plainSealer stands in for the key that providers' credentials are sealed with.

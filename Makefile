@@ -64,6 +64,7 @@ test-web: web/$(INSTALLED)
 	$(NPM) run --prefix web test
 
 .PHONY: test-long
+test-long: export STRATA_CRASH_ROUNDS ?= 100
 test-long: test race e2e sdk browser crash metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
@@ -89,7 +90,7 @@ browser: engine build web/$(INSTALLED) ## the console in a browser against the r
 
 .PHONY: crash
 crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 10)
-	$(GO) test -tags e2e -count=1 -timeout 30m -v ./test/crash/...
+	$(GO) test -tags e2e -count=1 -timeout 60m -v ./test/crash/...
 
 FUZZTIME ?= 30s
 

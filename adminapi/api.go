@@ -12,19 +12,30 @@ import (
 	"strata/projections"
 	"strata/projections/events"
 	"strata/streams"
+	"strata/streams/embedded"
 	"strata/streams/logbus"
 )
 
 // Deps is what the operations work with.
 type Deps struct {
-	Models   *projections.Runner
-	Reactors *logbus.Router
-	Handler  *commands.Handler
-	Store    streams.Store
-	Codec    *streams.Codec
-	Backups  *backup.Keeper
+	Models    *projections.Runner
+	Reactors  *logbus.Router
+	Handler   *commands.Handler
+	Store     streams.Store
+	Log       EventLog
+	Scavenges *embedded.Scavenges
+	Codec     *streams.Codec
+	Backups   *backup.Keeper
 	// View shows an event with its secrets masked.
 	View func(*domain.Event) (*events.Event, error)
+}
+
+// EventLog is the event log as a thing to look after.
+type EventLog interface {
+	// Stats returns its figures; streams.ErrClosed when it is closed.
+	Stats() (embedded.Stats, error)
+	// Err tells why it takes no events; nil while it does.
+	Err() error
 }
 
 // API registers the operations.
@@ -39,4 +50,5 @@ func Register(r *httpx.Router, d Deps) {
 	a.projections()
 	a.parked()
 	a.backups()
+	a.eventLog()
 }

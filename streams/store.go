@@ -191,7 +191,8 @@ type Store interface {
 
 	// ReadAll yields events of the log as of the call, in order. It also
 	// yields what ReadStream hides because of metadata or a deletion: whoever
-	// rebuilds from the log must see the same history every time.
+	// rebuilds from the log must see the same history every time. Only what a
+	// scavenge has removed, of all that, is gone: it leaves a gap in the positions.
 	ReadAll(ctx context.Context, r ReadAll) iter.Seq2[Recorded, error]
 
 	// Subscribe follows the log from after a position, for ever: every matching

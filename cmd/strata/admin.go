@@ -15,6 +15,7 @@ func (a *app) registerAdmin(r *httpx.Router) error {
 	adminapi.Register(r, adminapi.Deps{
 		Models: a.models.runner, Reactors: a.reactors, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
 		Backups: a.backups,
+		Log:     a.store, Scavenges: a.scavenges,
 	})
 	return nil
 }

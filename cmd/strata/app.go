@@ -36,6 +36,7 @@ type app struct {
 	at      func(point string) // see failpoint
 
 	store     *embedded.Log
+	scavenges *embedded.Scavenges
 	codec     *streams.Codec
 	sealer    *secrets.Sealer
 	keys      *subjectkeys.Store
@@ -68,7 +69,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, at: failpoint(), started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openKeys, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+		a.openLog, a.openScavenges, a.openKeys, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

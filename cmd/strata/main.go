@@ -38,6 +38,7 @@ func subcommands() []subcommand {
 		{"restore", "restore --from DIR [flags]", "put a backup into an empty data directory", restoreTool},
 		{"dump", "dump [--to FILE] [flags]", "write the event log as JSON lines", dumpTool},
 		{"load", "load [--from FILE] [flags]", "read a dump into a data directory without a log", loadTool},
+		{"scavenge", "scavenge [flags]", "remove from the event log what no stream shows any more", scavengeLog},
 		{"rebuild", "rebuild NAME [--server URL] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
 		{"routes", "routes", "list every route with its permission and source file", printRoutes},
 		{"version", "version", "print the version", printVersion},

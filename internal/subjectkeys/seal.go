@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"strata/domain"
 	"strata/internal/sqlite"
 	"strata/streams"
 )
@@ -19,6 +20,9 @@ var _ streams.Keys = (*Store)(nil)
 // data encrypted with AES-256-GCM, which also authenticates subject and bound.
 func (s *Store) Seal(dst []byte, subject streams.Subject, bound, data []byte) ([]byte, error) {
 	k, err := s.current(subject)
+	if errors.Is(err, sqlite.ErrStorage) { // it may pass, and whoever waits can try again
+		err = domain.Errorf(domain.CodeUnavailable, "no key can be kept for personal data, the disk is full or fails; nothing was written").Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,8 @@ func (f *factory) Reopen(t *testing.T, s streams.Store) streams.Store {
 	return f.open(t, f.dirs[s])
 }
 
+func (f *factory) Scavenge(t *testing.T, s streams.Store) { scavenge(t, s.(*embedded.Log)) }
+
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]embedded.Options{
 		"one segment":   {SegmentSize: 4 << 20, RepeatWindow: 10_000, NoSync: true},

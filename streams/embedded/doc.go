@@ -34,6 +34,25 @@
 // file and offset, never skipped). An append of several events is kept whole or
 // dropped whole.
 //
+// # Scavenging
+//
+// [Log.Scavenge] removes what streams hide from sealed segments. A segment is
+// written anew beside the old one, synced, and put in its place by a rename; what
+// was removed leaves a record without type, workspace, metadata and data, so that
+// positions, revisions and ids stay as they were. Readers hold the gate for one
+// step at a time; when all steps begun before the change have ended, the old file
+// is let go.
+//
+// # Copying a log
+//
+// Segment files may be copied while the log is in use, without the lock. Of the
+// one with the highest number, everything up to the last whole append is good.
+// All others are complete, and their records are never changed in place: a sealed
+// segment is at most cut to its length once, and later replaced as a whole, by a
+// rename, with a shorter one. Open it, then copy from the open file. Index and
+// filter files need not be copied. The last segment of a log never has an index
+// file: one that has tells that a segment behind it is missing.
+//
 // # Memory
 //
 // Only the segment being written has its index in memory. Stream heads are a

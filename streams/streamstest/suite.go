@@ -21,6 +21,12 @@ type Factory interface {
 	Reopen(t *testing.T, s streams.Store) streams.Store
 }
 
+// Scavenger is a [Factory] of stores that can remove from disk what streams hide.
+type Scavenger interface {
+	// Scavenge removes what it can and returns when that is done.
+	Scavenge(t *testing.T, s streams.Store)
+}
+
 // deadline bounds every wait of the suite; only failures come near it.
 const deadline = 30 * time.Second
 
@@ -48,6 +54,7 @@ func Run(t *testing.T, f Factory) {
 		{"DeleteExpectations", testDeleteExpectations},
 		{"LifecycleAfterReopen", testLifecycleAfterReopen},
 		{"SystemStreams", testSystemStreams},
+		{"Scavenge", testScavenge},
 		{"Subscribe", testSubscribe},
 		{"SubscribeFiltered", testSubscribeFiltered},
 		{"SubscribeUnderLoad", testSubscribeUnderLoad},

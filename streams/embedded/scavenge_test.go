@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -347,12 +348,13 @@ func TestScavengeCrashes(t *testing.T) {
 		opts := v.opts
 		opts.FS, opts.NoSync = fsys, false
 		l := mustOpen(t, dir, opts)
-		left := n
+		var left atomic.Int64
+		left.Store(int64(n))
 		fsys.set(func(op, _ string) error {
 			if slices.Contains(changes, op) {
-				left--
+				left.Add(-1)
 			}
-			if left < 0 {
+			if left.Load() < 0 {
 				return errInjected
 			}
 			return nil

@@ -342,6 +342,9 @@ func (e *entry[S]) answerAgain(ctx context.Context, o *op[S], last domain.Revisi
 		}
 		then = &past.loaded
 	}
+	if e.agg.Gone != nil && e.agg.Gone(then.State) {
+		return domain.Gone(e.agg.Noun, e.id)
+	}
 	o.repeated, o.revision = true, then.Revision
 	o.see(then)
 	return nil

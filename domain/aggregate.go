@@ -24,6 +24,9 @@ type Aggregate[S any] struct {
 	// Apply folds one event into s. It must accept every fact ever written,
 	// including [Erased], and must not fail: what was decided has happened.
 	Apply func(s *S, e Event)
+	// Gone tells whether what s held was erased, so that a repeated request
+	// cannot be answered again; nil for aggregates that hold nothing personal.
+	Gone func(s *S) bool
 	// Facts are the types that streams of this category hold.
 	Facts []FactType
 }

@@ -17,6 +17,7 @@ const (
 	CodeUnauthorized     Code = "UNAUTHORIZED"        // no valid credential
 	CodeForbidden        Code = "FORBIDDEN"           // a valid credential without the permission
 	CodeNotFound         Code = "NOT_FOUND"           // absent, or of another tenant
+	CodeGone             Code = "GONE"                // it was about a person who was erased
 	CodeConflict         Code = "CONFLICT"            // revision moved on, name taken, wrong state
 	CodeRateLimited      Code = "RATE_LIMIT_EXCEEDED" // too many requests; see RetryAfter
 	CodeQuotaExceeded    Code = "QUOTA_EXCEEDED"      // a budget or quota refuses
@@ -106,6 +107,12 @@ func Errorf(code Code, format string, args ...any) *Error {
 // NotFound says that a resource of a kind ("session") does not exist.
 func NotFound(kind, id string) *Error {
 	return Errorf(CodeNotFound, "%s %q was not found", kind, id)
+}
+
+// Gone says that what a resource held was erased with the person it was about:
+// it can be seen that it was there, and it can be deleted, nothing else.
+func Gone(kind, id string) *Error {
+	return Errorf(CodeGone, "%s %q was erased with the person it was about", kind, id)
 }
 
 // CodeOf returns the code of err; an error that is not ours is CodeInternal.

@@ -17,6 +17,8 @@ func (c Code) HTTPStatus() int {
 		return 405
 	case CodeConflict:
 		return 409
+	case CodeGone:
+		return 410
 	case CodePayloadTooLarge:
 		return 413
 	case CodeUnsupportedMedia:

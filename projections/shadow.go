@@ -30,8 +30,9 @@ type rebuild struct {
 // errCancelled ends a rebuild that nobody wants any more.
 var errCancelled = errors.New("the rebuild was cancelled")
 
-// errDecided: an event was discarded that the shadow may hold; it is begun anew.
-var errDecided = errors.New("an event was discarded meanwhile")
+// errDecided: an event was discarded, or a person erased, that the shadow may
+// hold; it is begun anew.
+var errDecided = errors.New("something was discarded or erased meanwhile")
 
 // nearEnough is how many positions the shadow may be behind for the rest to be
 // folded while the living model waits.
@@ -253,8 +254,11 @@ func (b *rebuild) again(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.w.discard(ctx, b.shadow.file)
+	b.shadow.mu.Lock()
+	old := b.shadow.file
 	b.shadow.file = f
+	b.shadow.mu.Unlock()
+	b.w.discard(ctx, old)
 	b.tell(func(r *Rebuilding) { *r = f.rebuilt })
 	return nil
 }
@@ -397,6 +401,7 @@ func (b *rebuild) compare(ctx context.Context) (err error) {
 	if !whole {
 		return nil
 	}
+	before := b.w.forgotten.Load()
 	c, err := beginComparison(ctx, path, b.shadow.file.path)
 	if err != nil {
 		return err
@@ -412,6 +417,9 @@ func (b *rebuild) compare(ctx context.Context) (err error) {
 	diff, err := c.run(ctx)
 	if err != nil {
 		return err
+	}
+	if b.w.forgotten.Load() != before { // it compared rows from before with rows from after
+		return errDecided
 	}
 	if b.w.serving.Load() { // else it was damaged meanwhile, and the comparison says nothing
 		b.tell(func(r *Rebuilding) { r.ComparedAt, r.Differences = at, diff })
@@ -470,7 +478,8 @@ func (b *rebuild) finish(ctx context.Context, old *file) {
 		b.w.discard(ctx, old)
 	}
 	for _, d := range f.rebuilt.Differences {
-		b.w.log.ErrorContext(ctx, "the rebuilt read model differs from the one before; the log has decided", "table", d.Table, "difference", d.String())
+		b.w.log.ErrorContext(ctx, "the rebuilt read model differs from the one before; the log has decided", "table", d.Table,
+			"only_before", d.OnlyA, "only_after", d.OnlyB) // not the rows: they are not for logs
 	}
 	b.w.log.InfoContext(ctx, "rebuild is done", "position", f.rebuilt.Position, "differences", len(f.rebuilt.Differences))
 	b.mu.Lock()

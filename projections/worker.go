@@ -28,6 +28,7 @@ type worker struct {
 	live      chan struct{} // closed when the model has caught up once
 	serving   atomic.Bool   // it can be read; false until live, and while a damaged file is built anew
 	target    atomic.Uint64 // head of the log when it was last looked at, for those who wait
+	forgotten atomic.Int64  // counts Forget: rows that were read before may hold what was erased
 	parked    atomic.Int64  // parked events, for status
 	condition condition
 	rebuild   rebuild // beside the living file

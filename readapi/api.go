@@ -15,6 +15,7 @@ import (
 	"strata/projections/analytics"
 	"strata/projections/budgets"
 	"strata/projections/conversations"
+	"strata/projections/erasures"
 	"strata/projections/events"
 	"strata/projections/history"
 	"strata/projections/identity"
@@ -36,6 +37,7 @@ type Deps struct {
 	Identity      *identity.Queries
 	Budgets       *budgets.Queries
 	Events        *events.Reader
+	Erasures      *erasures.Queries
 	History       *history.Reader
 	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
 	Answers       *Answers
@@ -90,6 +92,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.analytics()
 	a.events()
 	a.audit()
+	a.privacy()
 	a.pages()
 }
 

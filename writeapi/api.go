@@ -19,6 +19,7 @@ type Deps struct {
 	Resources *commands.Resources
 	Kinds     []domain.AnyKind
 	Chat      *chat.Service
+	Erasures  *commands.Erasures
 	Models    *openaiapi.API // the gateway's face in OpenAI's wire format
 	// Wait blocks until a read model reflects a position, or ctx ends.
 	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
@@ -43,6 +44,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.budgets()
 	a.identity()
 	a.feedback()
+	a.privacy()
 	d.Chat.Register(r)
 	a.models()
 }

@@ -41,6 +41,7 @@ type app struct {
 	sealer    *secrets.Sealer
 	keys      *subjectkeys.Store
 	handler   *commands.Handler
+	erasures  *commands.Erasures
 	resources *commands.Resources
 	budgets   *commands.Budgets
 	models    *models
@@ -52,6 +53,7 @@ type app struct {
 	limiter   *ratelimit.Keeper
 	backups   *backup.Keeper
 	reactors  *logbus.Router
+	reactions *logbus.State
 	started   time.Time
 
 	live     context.Context    // ends when the server begins to drain
@@ -69,7 +71,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, at: failpoint(), started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openScavenges, a.openKeys, a.openCommands, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+		a.openLog, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -186,6 +188,7 @@ func (a *app) startWork(ctx context.Context) error {
 		a.log.WarnContext(ctx, "rate limits begin afresh", "error", err)
 	}
 	a.run(work, "rate limits", a.limiter.Run)
+	a.run(work, "erasures", a.erasures.Run)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		return nil, err
 	}
 	writeapi.Register(r, writeapi.Deps{
-		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI,
+		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
 		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
 			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live, At: a.at},
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
@@ -78,7 +78,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	readapi.Register(r, readapi.Deps{
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
-		Identity: m.identity, Budgets: m.budgets, Events: m.events, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
+		Identity: m.identity, Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,

@@ -40,6 +40,7 @@ func subcommands() []subcommand {
 		{"load", "load [--from FILE] [flags]", "read a dump into a data directory without a log", loadTool},
 		{"scavenge", "scavenge [flags]", "remove from the event log what no stream shows any more", scavengeLog},
 		{"rebuild", "rebuild NAME [--server URL] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
+		{"erase", "erase SUBJECT --workspace W [flags]", "erase a person's data: from a stopped server's directory, a running server, and a backup", erase},
 		{"routes", "routes", "list every route with its permission and source file", printRoutes},
 		{"version", "version", "print the version", printVersion},
 	}

@@ -16,6 +16,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/inference"
 	"strata/domain/memory"
+	"strata/domain/privacy"
 	"strata/domain/projection"
 	"strata/domain/session"
 	"strata/domain/timer"
@@ -24,6 +25,7 @@ import (
 	"strata/projections"
 	"strata/projections/budgets"
 	"strata/projections/conversations"
+	"strata/projections/erasures"
 	"strata/projections/events"
 	identitymodel "strata/projections/identity"
 	"strata/projections/memories"
@@ -37,7 +39,7 @@ import (
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
 	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
-		inference.FactTypes(), memory.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
+		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts)
 }
 
@@ -50,7 +52,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 func allModels() []projections.Model {
 	return []projections.Model{
 		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, timers.Model{},
-		conversations.Model{}, events.New(allFacts()),
+		conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 	}
 }
 
@@ -76,6 +78,7 @@ type models struct {
 	budgets       *budgets.Queries
 	timers        timerQueue
 	events        *events.Reader
+	erasures      *erasures.Queries
 	auth          *authn.Authenticator
 	answers       *readapi.Answers
 }
@@ -109,6 +112,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
 		timers:        newTimerQueue(reader(timers.Name), runner),
+		erasures:      erasures.NewQueries(reader(erasures.Name)),
 		events:        events.NewReader(reader(events.Name), store, codec, secretField),
 		answers:       readapi.NewAnswers(keptAnswers),
 	}

@@ -24,6 +24,7 @@ func (a *app) startReactors(work context.Context) error {
 		return err
 	}
 	a.onClose(state.Close)
+	a.reactions = state
 	a.reactors, err = logbus.NewRouter(logbus.Config{Store: a.store, Codec: a.codec, State: state, Logger: a.log,
 		Metrics: a.metrics, BatchWait: batchWait})
 	if err != nil {

@@ -2,12 +2,12 @@ package conversation
 
 import "strata/domain"
 
-// Delete removes a conversation. Turns that are open end with it.
+// Delete removes a conversation, also an erased one. Turns that are open end with it.
 type Delete struct{}
 
 // Decide implements domain.Decider.
 func (Delete) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
-	if err := s.alive(); err != nil {
+	if err := s.there(); err != nil {
 		return nil, err
 	}
 	return []domain.Fact{Deleted{}}, nil

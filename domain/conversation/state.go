@@ -63,6 +63,7 @@ type State struct {
 	LastFeedback FeedbackGiven
 	Exists       bool
 	Deleted      bool
+	Erased       bool // whom it was held with was erased: it takes nothing more
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
@@ -72,6 +73,7 @@ var Aggregate = &domain.Aggregate[State]{
 	Category: "conversation", Prefix: "chat", Noun: "chat", Fold: "1",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
+	Gone:  func(s *State) bool { return s.Erased },
 	Facts: FactTypes(),
 }
 
@@ -120,6 +122,7 @@ func (s *State) apply(e domain.Event) {
 func (s *State) applyErased(f domain.Erased, at time.Time) {
 	s.AppID, s.Model, s.UserID, s.Title, s.SessionUID = "", "", "", "", ""
 	s.Messages, s.Open, s.Answers, s.LastFeedback = nil, nil, nil, FeedbackGiven{}
+	s.Erased = true
 	switch f.Type {
 	case Started{}.EventType():
 		s.Exists, s.CreatedAt = true, at
@@ -204,9 +207,19 @@ func subject(userID, id string) string {
 	return id
 }
 
-func (s *State) alive() error {
+func (s *State) there() error {
 	if !s.Exists || s.Deleted {
 		return domain.NotFound(Aggregate.Noun, s.ID)
+	}
+	return nil
+}
+
+func (s *State) alive() error {
+	if err := s.there(); err != nil {
+		return err
+	}
+	if s.Erased {
+		return domain.Gone(Aggregate.Noun, s.ID)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "models", verbs: []string{"list", "get", "invoke"}},
 	{resource: "organizations", verbs: crud(), administrative: true},
 	{resource: "projections", verbs: []string{"list", "get", "rebuild", "inspect", "retry", "discard"}, hidden: true},
+	{resource: "privacy", verbs: []string{"list", "get", "erase"}, administrative: true},
 	{resource: "sessions", verbs: crud()},
 	{resource: "users", verbs: crud("invite"), administrative: true},
 	{resource: "workspaces", verbs: crud(), administrative: true},

@@ -41,6 +41,7 @@ type State struct {
 	Fields
 	Exists    bool
 	Deleted   bool
+	Erased    bool // whom it was about was erased, and it has not come to be about another since
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -50,6 +51,7 @@ var Aggregate = &domain.Aggregate[State]{
 	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "1",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
+	Gone:  func(s *State) bool { return s.Erased },
 	Facts: FactTypes(),
 }
 
@@ -57,14 +59,14 @@ func (s *State) apply(e domain.Event) {
 	switch f := e.Fact.(type) {
 	case Added:
 		s.Exists, s.CreatedAt = true, e.Meta.OccurredAt
-		s.Provider, s.Fields = f.Provider, f.Fields
+		s.Provider, s.Fields, s.Erased = f.Provider, f.Fields, false
 	case Revised:
-		s.Fields = s.merge(f)
+		s.Fields, s.Erased = s.merge(f), false
 	case Forgotten:
 		s.Deleted = true
 	case domain.Erased:
 		// What a later fact does not say again is lost with the key.
-		s.Fields = Fields{}
+		s.Fields, s.Erased = Fields{}, true
 		if f.Type == (Added{}).EventType() {
 			s.Exists, s.CreatedAt, s.Provider = true, e.Meta.OccurredAt, Internal
 		}
@@ -95,9 +97,19 @@ func subject(userID, id string) string {
 	return id
 }
 
-func (s *State) alive() error {
+func (s *State) there() error {
 	if !s.Exists || s.Deleted {
 		return domain.NotFound(Aggregate.Noun, s.ID)
+	}
+	return nil
+}
+
+func (s *State) alive() error {
+	if err := s.there(); err != nil {
+		return err
+	}
+	if s.Erased {
+		return domain.Gone(Aggregate.Noun, s.ID)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type State struct {
 	Metadata    domain.Doc // the client's own
 	Status      Status     // "" before creation
 	Deleted     bool
+	Erased      bool       // whom it was about was erased: it takes nothing more
 	EventCount  int64      // also the sequence of the last event
 	Last        EventAdded // the last event, for answering who added it; zero when erased
 	LastEventAt time.Time
@@ -38,6 +39,7 @@ var Aggregate = &domain.Aggregate[State]{
 	Category: "session", Prefix: "ses", Noun: "session", Fold: "1",
 	New:   func(key string) *State { return &State{UID: UIDOf(key)} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
+	Gone:  func(s *State) bool { return s.Erased },
 	Facts: FactTypes(),
 }
 
@@ -87,6 +89,7 @@ func (s *State) apply(e domain.Event) {
 // session is sealed under one key.
 func (s *State) applyErased(f domain.Erased, at time.Time) {
 	s.AppName, s.AgentName, s.UserID, s.State, s.Metadata, s.Last = "", "", "", nil, nil, EventAdded{}
+	s.Erased = true
 	switch f.Type {
 	case Created{}.EventType():
 		s.Status, s.CreatedAt = Active, at
@@ -104,10 +107,21 @@ func (s *State) subject() string {
 	return s.UID
 }
 
-// alive refuses commands on a session that is not there (any more).
-func (s *State) alive() error {
+// there refuses commands on a session that is not there (any more).
+func (s *State) there() error {
 	if s.Status == "" || s.Deleted {
 		return domain.NotFound(Aggregate.Noun, s.UID)
+	}
+	return nil
+}
+
+// alive refuses commands on a session that is not there or was erased.
+func (s *State) alive() error {
+	if err := s.there(); err != nil {
+		return err
+	}
+	if s.Erased {
+		return domain.Gone(Aggregate.Noun, s.UID)
 	}
 	return nil
 }

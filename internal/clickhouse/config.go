@@ -8,6 +8,10 @@ import (
 // Database is the name of the database that holds everything of Strata.
 const Database = "strata"
 
+// EmbeddedDir is the subdirectory of the data directory that the embedded engine
+// keeps everything in.
+const EmbeddedDir = "clickhouse"
+
 // ChildCommand is the hidden subcommand whose body is [ChildMain].
 const ChildCommand = "clickhouse-child"
 

@@ -169,7 +169,7 @@ func (s *Supervisor) runChild() error {
 	}
 	defer readyRead.Close()
 	args := childOptions{
-		socket: s.socket, data: filepath.Join(s.cfg.DataDir, "clickhouse"), library: s.library,
+		socket: s.socket, data: filepath.Join(s.cfg.DataDir, EmbeddedDir), library: s.library,
 		maxMemory: s.cfg.MaxMemory, connections: s.cfg.Connections,
 	}.args()
 	cmd := exec.Command(s.cfg.Command[0], append(s.cfg.Command[1:len(s.cfg.Command):len(s.cfg.Command)], args...)...)

@@ -144,6 +144,18 @@ func (s *Store) Find(ctx context.Context, subject streams.Subject) (found []Key,
 	return found, sqlite.Classify(rows.Err())
 }
 
+// Living lists the keys of a subject that are not destroyed, as Find finds them.
+func (s *Store) Living(ctx context.Context, subject streams.Subject) ([]uuid.UUID, error) {
+	all, err := s.Find(ctx, subject)
+	var living []uuid.UUID
+	for _, k := range all {
+		if !k.Destroyed {
+			living = append(living, k.ID)
+		}
+	}
+	return living, err
+}
+
 // Destroy destroys keys for good; ids of keys that are not there, or are
 // destroyed already, are passed over. When it returns, the keys are neither in
 // memory nor on disk.

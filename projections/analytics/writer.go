@@ -165,6 +165,15 @@ func (w *Writer) Wait(ctx context.Context, position domain.Position) error {
 	}
 }
 
+// Drain returns when everything that was taken before the call is in the
+// tables, or the context's error.
+func (w *Writer) Drain(ctx context.Context) error {
+	w.mu.Lock()
+	accepted := w.accepted
+	w.mu.Unlock()
+	return w.Wait(ctx, accepted)
+}
+
 // Status tells how far the writer is and what keeps it, if anything does.
 func (w *Writer) Status() WriterStatus {
 	w.mu.Lock()

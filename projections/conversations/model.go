@@ -78,6 +78,8 @@ CREATE INDEX IF NOT EXISTS conversations_list ON conversations (workspace, updat
 CREATE INDEX IF NOT EXISTS messages_id ON messages (id);
 CREATE VIRTUAL TABLE IF NOT EXISTS messages_search USING fts5 (
   scope, content, content='messages', content_rowid='rowid', tokenize='unicode61 remove_diacritics 2');
+-- What is deleted leaves the index at once, not when it is merged some day.
+INSERT INTO messages_search (messages_search, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER IF NOT EXISTS messages_search_insert AFTER INSERT ON messages BEGIN
   INSERT INTO messages_search (rowid, scope, content) VALUES (new.rowid, new.scope, new.content);
 END;
@@ -97,7 +99,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 1 }
+func (Model) Version() int { return 2 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {
@@ -109,6 +111,25 @@ func (Model) Schema() string { return schema }
 
 // Indexes implements projections.Model.
 func (Model) Indexes() string { return indexes }
+
+// Forget implements projections.Forgetter.
+func (Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	return drop(ctx, tx, stream.Key())
+}
+
+// drop deletes all rows of a conversation.
+func drop(ctx context.Context, tx projections.Tx, id string) error {
+	for _, statement := range []string{
+		`DELETE FROM messages WHERE conversation = ?`,
+		`DELETE FROM feedback WHERE conversation = ?`,
+		`DELETE FROM conversations WHERE id = ?`,
+	} {
+		if _, err := tx.Exec(ctx, statement, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // row is a conversation while a batch is folded into it. The aggregate's state
 // does the counting; its window of messages is not needed here and stays empty
@@ -153,16 +174,7 @@ func load(ctx context.Context, tx projections.Tx, e domain.Event) (*row, error) 
 func (r *row) store(ctx context.Context, tx projections.Tx) error {
 	s := r.state
 	if s.Deleted {
-		for _, statement := range []string{
-			`DELETE FROM messages WHERE conversation = ?`,
-			`DELETE FROM feedback WHERE conversation = ?`,
-			`DELETE FROM conversations WHERE id = ?`,
-		} {
-			if _, err := tx.Exec(ctx, statement, s.ID); err != nil {
-				return err
-			}
-		}
-		return nil
+		return drop(ctx, tx, s.ID)
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, organization, workspace, app_id, model, user_id, session_uid, title, message_count,
 	prompt_tokens, completion_tokens, total_tokens, cost, created_at, updated_at, revision, readable)

@@ -71,6 +71,15 @@ func (Model) Schema() string { return schema }
 // Indexes implements projections.Model.
 func (Model) Indexes() string { return indexes }
 
+// Forget implements projections.Forgetter: only users are about people.
+func (Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	if stream.Category() != identity.Users.Category {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM users WHERE id = ?`, stream.Key())
+	return err
+}
+
 // row is one aggregate while a batch is folded into it.
 type row interface {
 	apply(e domain.Event)

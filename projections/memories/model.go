@@ -48,6 +48,8 @@ CREATE INDEX IF NOT EXISTS memories_list ON memories (workspace, created_at, id)
 CREATE INDEX IF NOT EXISTS memories_user ON memories (workspace, user_id, created_at, id) WHERE user_id <> '';
 CREATE VIRTUAL TABLE IF NOT EXISTS memories_search USING fts5 (
   scope, content, content='memories', content_rowid='rowid', tokenize='unicode61 remove_diacritics 2');
+-- What is deleted leaves the index at once, not when it is merged some day.
+INSERT INTO memories_search (memories_search, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER IF NOT EXISTS memories_search_insert AFTER INSERT ON memories BEGIN
   INSERT INTO memories_search (rowid, scope, content) VALUES (new.rowid, new.scope, new.content);
 END;
@@ -67,7 +69,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 1 }
+func (Model) Version() int { return 2 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {
@@ -79,6 +81,16 @@ func (Model) Schema() string { return schema }
 
 // Indexes implements projections.Model.
 func (Model) Indexes() string { return indexes }
+
+// Forget implements projections.Forgetter.
+func (Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	return drop(ctx, tx, stream.Key())
+}
+
+func drop(ctx context.Context, tx projections.Tx, id string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM memories WHERE id = ?`, id)
+	return err
+}
 
 // row is a memory while a batch is folded into it.
 type row struct {
@@ -116,8 +128,7 @@ func load(ctx context.Context, tx projections.Tx, e domain.Event) (*row, error) 
 func (r *row) store(ctx context.Context, tx projections.Tx) error {
 	s := r.state
 	if s.Deleted {
-		_, err := tx.Exec(ctx, `DELETE FROM memories WHERE id = ?`, s.ID)
-		return err
+		return drop(ctx, tx, s.ID)
 	}
 	metadata, err := fold.JSON(s.Metadata)
 	if err != nil {

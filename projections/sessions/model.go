@@ -76,6 +76,20 @@ func (Model) Schema() string { return schema }
 // Indexes implements projections.Model.
 func (Model) Indexes() string { return indexes }
 
+// Forget implements projections.Forgetter.
+func (Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	return drop(ctx, tx, stream.Key())
+}
+
+// drop deletes all rows of a session.
+func drop(ctx context.Context, tx projections.Tx, key string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM session_events WHERE session = ?`, key); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE key = ?`, key)
+	return err
+}
+
 // row is a session while a batch is folded into it.
 type row struct {
 	key, organization, workspace string
@@ -154,11 +168,7 @@ func (r *row) erase(ctx context.Context, tx projections.Tx, f domain.Erased, e d
 func (r *row) store(ctx context.Context, tx projections.Tx) error {
 	s := r.state
 	if s.Deleted {
-		if _, err := tx.Exec(ctx, `DELETE FROM session_events WHERE session = ?`, r.key); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE key = ?`, r.key)
-		return err
+		return drop(ctx, tx, r.key)
 	}
 	state, err := fold.JSON(s.State)
 	if err != nil {

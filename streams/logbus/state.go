@@ -119,6 +119,23 @@ func (s *State) Save(ctx context.Context, name string, at domain.Position) error
 	return nil
 }
 
+// Forget removes what errors quote of events of some streams, for good: once it
+// returns, it is in no byte of the file.
+func (s *State) Forget(ctx context.Context, streams map[domain.StreamID]bool) error {
+	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		for stream := range streams {
+			if _, err := tx.Exec(ctx, "UPDATE parked SET error = 'erased with the person it was about' WHERE stream = ? AND error <> ''", string(stream)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget parked events: %w", err)
+	}
+	return s.db.Scrub(ctx)
+}
+
 // park puts an event aside, whether its stream waits already or not.
 func (s *State) park(ctx context.Context, reactor string, e streams.Recorded, cause error, now time.Time) error {
 	s.mu.Lock()

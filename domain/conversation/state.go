@@ -70,7 +70,7 @@ type State struct {
 
 // Aggregate folds the streams of conversations.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "conversation", Prefix: "chat", Noun: "chat", Fold: "1",
+	Category: "conversation", Prefix: "chat", Noun: "chat", Fold: "2",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },

@@ -48,7 +48,7 @@ type State struct {
 
 // Aggregate folds the streams of memories.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "1",
+	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "2",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },

@@ -36,7 +36,7 @@ type State struct {
 
 // Aggregate folds the streams of sessions.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "session", Prefix: "ses", Noun: "session", Fold: "1",
+	Category: "session", Prefix: "ses", Noun: "session", Fold: "2",
 	New:   func(key string) *State { return &State{UID: UIDOf(key)} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },

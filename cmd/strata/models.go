@@ -96,13 +96,7 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 	if err != nil {
 		return nil, err
 	}
-	reader := func(name string) projections.Reader {
-		r, readErr := runner.Reader(name)
-		if readErr != nil { // allModels and this function disagree
-			panic(readErr)
-		}
-		return r
-	}
+	reader := func(name string) projections.Reader { return readerOf(runner, name) }
 	m := &models{
 		runner:        runner,
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
@@ -151,6 +145,15 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 		}
 	})
 	return m, nil
+}
+
+// readerOf returns what the queries of one of allModels read from.
+func readerOf(runner *projections.Runner, name string) projections.Reader {
+	r, err := runner.Reader(name)
+	if err != nil { // allModels and the caller disagree
+		panic(err)
+	}
+	return r
 }
 
 // secretField tells which fields of events are never shown.

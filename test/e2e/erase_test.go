@@ -325,7 +325,7 @@ func TestErasureSurvivesKills(t *testing.T) {
 		asking.Go(func() {
 			_, _ = c.Call(ctx, "POST", erasuresPath, object{"subject": id}) // cut off on purpose
 		})
-		time.Sleep([]time.Duration{5, 20, 60, 200, 600}[i] * time.Millisecond) // the moment is the point
+		<-time.After([]time.Duration{5, 20, 60, 200, 600}[i] * time.Millisecond) // any moment: that is the point
 		if err := s.Kill(); err != nil {
 			t.Fatal(err)
 		}

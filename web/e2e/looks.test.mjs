@@ -80,6 +80,15 @@ const screens = [
       await page.getByRole('list', { name: 'Audit log' }).waitFor()
     },
   },
+  { name: 'privacy', path: 'privacy', ready: (page) => page.getByRole('list', { name: 'Erasures' }).or(page.getByText('Nobody was erased yet')).first().waitFor() },
+  {
+    name: 'erase-form',
+    path: 'privacy',
+    ready: async (page) => {
+      await page.getByRole('button', { name: 'Erase a person' }).click()
+      await page.getByLabel('Subject').waitFor()
+    },
+  },
   { name: 'quickstart', path: 'quickstart', ready: (page) => page.getByRole('heading', { name: 'Limit it' }).waitFor() },
   { name: 'sign-in', path: '', signedIn: false, ready: (page) => page.getByLabel('API key', { exact: true }).waitFor() },
 ]

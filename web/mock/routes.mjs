@@ -178,6 +178,18 @@ const audit = {
   'GET /api/v1/audit/verify': ({ world }) => ({ data: { valid: true, chain: 'ws_01mock', checked: world.events.length, head: `hash-of-${world.events.at(-1)?.id}`, position: world.position, removed: 0, publicKey: 'mock' } }),
 }
 
+const erasures = []
+const privacy = {
+  'GET /api/v1/privacy/erasures': ({ query }) => page(erasures, query),
+  'POST /api/v1/privacy/erasures': ({ body }) => {
+    if (!body.subject) throw new Refusal(400, 'VALIDATION_ERROR', 'invalid input data', [{ field: 'subject', message: 'is required' }])
+    const now = new Date().toISOString()
+    const places = ['subject key', 'read models', 'analytics'].map((name) => ({ name, erasedAt: now }))
+    erasures.unshift({ id: id('era'), scope: 'workspace', status: 'completed', ...body, places, events: 3, unsealedEvents: 0, requestedBy: 'key_01mock', createdAt: now, completedAt: now })
+    return { data: erasures[0], status: 202 }
+  },
+}
+
 /** Kinds that the made-up workspace has none of. */
 const none = Object.fromEntries(
   ['/api/v1/prompts', '/api/v1/providers', '/api/v1/model-routes', '/api/v1/user/api-keys'].map((path) => [`GET ${path}`, ({ query }) => page([], query)]),
@@ -188,6 +200,7 @@ const table = Object.entries({
   ...history,
   ...projections,
   ...audit,
+  ...privacy,
   ...none,
   'GET /v1/sessions': () => nothing,
   'POST /v1/memory/internal/memories/list': () => nothing,

@@ -14,6 +14,7 @@ import { ChatScreen } from './screens/chat/chat-screen'
 import { EventsScreen } from './screens/events/events-screen'
 import { LogsScreen } from './screens/logs/logs-screen'
 import { OverviewScreen } from './screens/overview/overview-screen'
+import { PrivacyScreen } from './screens/privacy/privacy-screen'
 import { ProjectionsScreen } from './screens/projections/projections-screen'
 import { QuickstartScreen } from './screens/quickstart'
 import { ResourcesScreen } from './screens/resources/resources-screen'
@@ -90,6 +91,8 @@ function Page() {
       return <AuditScreen />
     case 'resources':
       return <ResourcesScreen />
+    case 'privacy':
+      return <PrivacyScreen />
     case 'projections':
       return <ProjectionsScreen />
     case 'quickstart':

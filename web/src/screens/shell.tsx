@@ -1,5 +1,5 @@
 import { clsx } from 'clsx'
-import { BookOpen, Boxes, Layers, LayoutDashboard, MessageSquare, MoreHorizontal, Radio, Rocket, ScrollText, ShieldCheck, Wallet } from 'lucide-react'
+import { BookOpen, Boxes, Eraser, Layers, LayoutDashboard, MessageSquare, MoreHorizontal, Radio, Rocket, ScrollText, ShieldCheck, Wallet } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useSigned } from '@/lib/api/context'
 import { Link, navigate, useRoute } from '@/lib/router'
@@ -16,6 +16,7 @@ const pages = [
   { to: 'budgets', label: 'Budgets', icon: Wallet },
   { to: 'resources', label: 'Resources', icon: Boxes },
   { to: 'audit', label: 'Audit', icon: ShieldCheck },
+  { to: 'privacy', label: 'Privacy', icon: Eraser },
   { to: 'projections', label: 'Projections', icon: Layers },
 ]
 

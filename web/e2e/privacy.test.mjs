@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { api, base, key, launch, open, uniqueName, withPage } from './helpers.mjs'
+
+describe('privacy', () => {
+  let browser
+  before(async () => (browser = await launch()))
+  after(() => browser.close())
+
+  test('a person is erased after being named twice, and the proof stays', async () => {
+    const subject = uniqueName('user').replaceAll(' ', '-')
+    const memory = await api('POST', '/v1/memory/internal/memories', { content: 'likes green tea', user_id: subject })
+    await withPage(browser, {}, async (page) => {
+      await open(page, 'privacy')
+      await page.getByRole('button', { name: 'Erase a person' }).click()
+      const form = page.getByRole('dialog')
+      await form.getByLabel('Subject').fill(subject)
+      await form.getByLabel('The same again').fill('somebody else')
+      assert.ok(await form.getByRole('button', { name: 'Erase for ever' }).isDisabled())
+      await form.getByLabel('The same again').fill(subject)
+      await form.getByLabel('Reason').fill('asked by letter')
+      await form.getByRole('button', { name: 'Erase for ever' }).click()
+      await form.waitFor({ state: 'detached' })
+      const item = page.getByRole('list', { name: 'Erasures' }).getByRole('listitem').filter({ hasText: subject })
+      await item.getByText('completed').waitFor()
+      await item.getByText('asked by letter').waitFor()
+    })
+    const gone = await fetch(`${base}/v1/memory/internal/memories/${memory.id}`, { headers: { Authorization: `Bearer ${key}` } })
+    assert.ok(gone.status === 404 || gone.status === 410, `status ${gone.status}`)
+    assert.ok(!(await gone.text()).includes('green tea'))
+  })
+})

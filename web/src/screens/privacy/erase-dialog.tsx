@@ -36,13 +36,13 @@ export function EraseDialog({ onClose }: { onClose: () => void }) {
           Sessions, memories, chats and recorded calls of this person become unreadable in this workspace: in the log, in every table, and in backups made from now on. Nobody can undo it.
         </p>
         <Field label="Subject" hint="The user id that your calls name.">
-          {(props) => <Input {...props} required maxLength={255} value={subject} onChange={(e) => setSubject(e.target.value)} className="font-mono text-[13px]" />}
+          {(props) => <Input {...props} required maxLength={512} value={subject} onChange={(e) => setSubject(e.target.value)} className="font-mono text-[13px]" />}
         </Field>
         <Field label="The same again" error={again !== '' && !same ? 'is not the same' : undefined}>
           {(props) => <Input {...props} required value={again} onChange={(e) => setAgain(e.target.value)} className="font-mono text-[13px]" />}
         </Field>
-        <Field label="Reason" hint="Optional; kept as part of the proof.">
-          {(props) => <Input {...props} maxLength={500} value={reason} onChange={(e) => setReason(e.target.value)} />}
+        <Field label="Reason" hint="Optional; kept for ever as part of the proof, so do not describe the person.">
+          {(props) => <Input {...props} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} />}
         </Field>
         {erase.isError && <ErrorState compact error={erase.error} />}
       </form>

@@ -2,6 +2,7 @@ package timers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"strata/commands"
@@ -33,6 +34,9 @@ func Clear(ctx context.Context, h *commands.Handler, of Of, cause domain.Event) 
 
 func run(ctx context.Context, h *commands.Handler, of Of, cmd domain.Decider[timer.State], cause domain.Event) error {
 	req := follow(commands.Request{Principal: domain.System(of.Organization, of.Workspace), ID: timer.ID(of.Kind, of.Owner), Create: true}, cause)
+	// A reactor sees its last events again after a crash. By then the timer may
+	// have fired, and must not be set once more by what set it before.
+	req.IdempotencyKey, req.Route = cause.ID.String(), fmt.Sprintf("%T", cmd)
 	_, err := commands.Run[timer.State, struct{}](ctx, h, timer.Aggregate, req, cmd, nil)
 	return err
 }

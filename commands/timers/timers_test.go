@@ -236,6 +236,24 @@ func TestLateOnceAfterARestart(t *testing.T) {
 	}
 }
 
+// After a crash the reactor sees an event again whose timer has fired since: the
+// timer is not set a second time.
+func TestWhatSetATimerDoesNotSetItAgain(t *testing.T) {
+	w := newWorld(t)
+	w.budget("bud_day", budget.Daily)
+	created := w.events(budget.Created{}.EventType())[0]
+	clock := timers.NewBudgets(w.h, nil)
+	ok(t, clock.Handle(t.Context(), created))
+	w.pass(24 * time.Hour)
+	id := timer.ID(timers.BudgetPeriod, "bud_day")
+	_, err := commands.Run[timer.State, struct{}](t.Context(), w.h, timer.Aggregate, commands.Request{Principal: domain.System("", ""), ID: id}, timer.Fire{}, nil)
+	ok(t, err)
+	ok(t, clock.Handle(t.Context(), created))
+	if f, s := len(w.events(fired)), len(w.events(scheduled)); f != 1 || s != 1 {
+		t.Errorf("set %d times, fired %d times, want once each", s, f)
+	}
+}
+
 // A reservation that nobody settles is released when it expires, and many of
 // them cost one timer.
 func TestReservationsExpire(t *testing.T) {

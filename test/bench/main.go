@@ -12,6 +12,11 @@
 //
 //	go run ./test/bench generate --events 100000000 --dir /tmp/log
 //	go run ./test/bench scale --dir /tmp/log
+//
+// A third fills the analytics tables and measures the inference log and the
+// dashboard while calls arrive.
+//
+//	go run ./test/bench inferences --rows 10000000 --dir /tmp/calls
 package main
 
 import (
@@ -66,7 +71,7 @@ func names() []string {
 
 // tools are what is not part of a run: they take too long, or too much space.
 func tools() map[string]func(context.Context, []string, io.Writer) error {
-	return map[string]func(context.Context, []string, io.Writer) error{generateCommand: generate, scaleCommand: scale}
+	return map[string]func(context.Context, []string, io.Writer) error{generateCommand: generate, scaleCommand: scale, inferencesCommand: inferences}
 }
 
 func main() {

@@ -114,7 +114,7 @@ func check(t testing.TB, db *clickhouse.DB, items []analytics.Item) {
 			t.Errorf("%s: %d, want %d", q.what, got, q.want)
 		}
 	}
-	for table, floor := range map[string]string{"rollup_minute": "toStartOfMinute", "rollup_hour": "toStartOfHour", "rollup_user_day": "toStartOfDay"} {
+	for table, floor := range map[string]string{"rollup_minute": "toStartOfMinute", "rollup_hour": "toStartOfHour", "rollup_day": "toStartOfDay", "rollup_user": "toStartOfDay"} {
 		checkRollup(t, db, table, floor)
 	}
 }
@@ -125,8 +125,8 @@ func checkRollup(t testing.TB, db *clickhouse.DB, table, floor string) {
 	keys := "workspace_id, model, provider, app_id, agent_id"
 	sums := "sum(calls), sum(errors), sum(input_tokens), sum(output_tokens), sum(cost_micro_usd), sum(latency_us)"
 	fromRows := "count(), countIf(status = 'error'), sum(input_tokens), sum(output_tokens), sum(cost_micro_usd), sum(latency_us)"
-	if table == "rollup_user_day" {
-		keys += ", end_user"
+	if table == "rollup_user" {
+		keys = "workspace_id, end_user"
 	} else {
 		keys += ", api_key_id, type"
 		sums += ", uniqMerge(users), arraySum(quantilesTDigestMerge(0.5, 0.95, 0.99)(ttft)) > 0"

@@ -55,7 +55,7 @@ func (i Interval) duration() time.Duration {
 }
 
 func (i Interval) floor() string {
-	return map[Interval]string{Minute: minutes.floor, Hour: hours.floor, Day: userDays.floor}[i]
+	return map[Interval]string{Minute: minutes.floor, Hour: hours.floor, Day: days.floor}[i]
 }
 
 // intervalFor chooses steps that make a chart of 30 to 400 points.
@@ -74,7 +74,7 @@ func intervalFor(start, end time.Time) Interval {
 // and keys) at an interval ("" when there is no series), coarsest first.
 func ladder(columns []string, interval Interval, states bool) []rollup {
 	var list []rollup
-	for _, r := range []rollup{userDays, hours, minutes} {
+	for _, r := range []rollup{userDays, days, hours, minutes} {
 		fine := interval == "" || r.unit <= interval.duration()
 		holds := !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(r.keys, c) })
 		needsUser := slices.Contains(columns, "end_user")

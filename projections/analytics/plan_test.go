@@ -16,7 +16,7 @@ func TestCoverIsExactAndCoarse(t *testing.T) {
 			start = start.Truncate(time.Hour)
 		}
 		end := start.Add(length)
-		ladder := rapid.SampledFrom([][]rollup{nil, {minutes}, {hours, minutes}, {userDays}, {userDays, hours, minutes}}).Draw(t, "ladder")
+		ladder := rapid.SampledFrom([][]rollup{nil, {minutes}, {hours, minutes}, {userDays}, {days, hours, minutes}}).Draw(t, "ladder")
 		at, raw := start, time.Duration(0)
 		for _, s := range cover(start, end, ladder) {
 			if !s.start.Equal(at) || !s.start.Before(s.end) {
@@ -47,10 +47,12 @@ func TestLadder(t *testing.T) {
 		states   bool
 		want     []string
 	}{
-		{"totals", nil, "", true, []string{"rollup_hour", "rollup_minute"}},
-		{"by model and day", []string{"model"}, Day, false, []string{"rollup_hour", "rollup_minute"}},
+		{"totals", nil, "", true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"by model and day", []string{"model"}, Day, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"by hour", []string{"model"}, Hour, true, []string{"rollup_hour", "rollup_minute"}},
 		{"by minute", []string{"app_id"}, Minute, false, []string{"rollup_minute"}},
-		{"by user", []string{"end_user", "model"}, "", false, []string{"rollup_user_day"}},
+		{"by user", []string{"end_user"}, "", false, []string{"rollup_user"}},
+		{"by user and model", []string{"end_user", "model"}, "", false, nil},
 		{"by user and hour", []string{"end_user"}, Hour, false, nil},
 		{"quantiles of a user", []string{"end_user"}, "", true, nil},
 		{"user and key", []string{"end_user", "api_key_id"}, "", false, nil},

@@ -151,7 +151,7 @@ func (q *Queries) Usage(ctx context.Context, r Report) (Usage, error) {
 	if r.GroupBy == "user" {
 		g.Go(func() (err error) { u.ByUser, err = q.groups(ctx, r.Filter, "user", "calls"); return err })
 	}
-	g.Go(func() (err error) { u.Series, err = q.series(ctx, r); return err })
+	g.Go(func() (err error) { u.Series, err = q.series(ctx, r, "calls"); return err })
 	return u, g.Wait()
 }
 
@@ -172,7 +172,7 @@ func (q *Queries) Costs(ctx context.Context, r Report) (Costs, error) {
 	g.Go(func() (err error) { c.ByApp, err = q.groups(ctx, r.Filter, "app", "cost_micro_usd"); return err })
 	g.Go(func() (err error) { c.ByAgent, err = q.groups(ctx, r.Filter, "agent", "cost_micro_usd"); return err })
 	g.Go(func() (err error) { c.ByUser, err = q.groups(ctx, r.Filter, "user", "cost_micro_usd"); return err })
-	g.Go(func() (err error) { c.Series, err = q.series(ctx, r); return err })
+	g.Go(func() (err error) { c.Series, err = q.series(ctx, r, "cost_micro_usd"); return err })
 	return c, g.Wait()
 }
 
@@ -220,6 +220,16 @@ func (q *Queries) groups(ctx context.Context, f Filter, by, most string) ([]Grou
 	return groups, err
 }
 
+// name is the key's value.
+func (g Group) name() string {
+	for _, key := range []*string{g.Model, g.App, g.Agent, g.User} {
+		if key != nil {
+			return *key
+		}
+	}
+	return ""
+}
+
 func groupOf(m measure, by string) Group {
 	g := Group{
 		Calls: m.Calls, InputTokens: m.Input, OutputTokens: m.Output, TotalTokens: m.Input + m.Output, CostUSD: m.costUSD(),
@@ -237,12 +247,19 @@ func groupOf(m measure, by string) Group {
 	return g
 }
 
-// series breaks a report's calls down by time, and by GroupBy if that is a key.
-func (q *Queries) series(ctx context.Context, r Report) ([]Point, error) {
+// series breaks a report's calls down by time, and by GroupBy if that is a key:
+// then it has the groups of the breakdown only, those with the most of a measure.
+func (q *Queries) series(ctx context.Context, r Report, most string) ([]Point, error) {
 	s := selection{filter: r.Filter, interval: r.Interval}
 	if column := groupColumns[r.GroupBy]; column != "" {
-		s.keys = []string{column}
-		s.limit = maxPoints * maxGroups
+		top, err := q.groups(ctx, r.Filter, r.GroupBy, most)
+		if err != nil {
+			return nil, err
+		}
+		s.keys, s.only = []string{column}, make([]string, len(top))
+		for i, g := range top {
+			s.only[i] = g.name()
+		}
 	}
 	list, err := q.measures(ctx, s)
 	points := make([]Point, 0, len(list))

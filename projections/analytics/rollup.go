@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -23,8 +24,9 @@ var (
 	commonKeys = []string{"model", "provider", "app_id", "agent_id", "api_key_id", "type"}
 	minutes    = rollup{name: "rollup_minute", unit: time.Minute, floor: "toStartOfMinute", keys: commonKeys, states: true}
 	hours      = rollup{name: "rollup_hour", unit: time.Hour, floor: "toStartOfHour", keys: commonKeys, states: true}
-	userDays   = rollup{name: "rollup_user_day", unit: 24 * time.Hour, floor: "toStartOfDay", keys: []string{"end_user", "model", "provider", "app_id", "agent_id"}}
-	rollups    = []rollup{minutes, hours, userDays}
+	days       = rollup{name: "rollup_day", unit: 24 * time.Hour, floor: "toStartOfDay", keys: commonKeys, states: true}
+	userDays   = rollup{name: "rollup_user", unit: 24 * time.Hour, floor: "toStartOfDay", keys: []string{"end_user"}}
+	rollups    = []rollup{minutes, hours, days, userDays}
 )
 
 // The states as they are computed from rows. -StateIf, not -IfState: the state
@@ -53,30 +55,31 @@ func (r rollup) fillSQL() string {
 		" GROUP BY workspace_id, at, " + strings.Join(r.keys, ", ")
 }
 
+// lookAtRollup learns how far a rollup counts a month, unless that is known.
+func (s *store) lookAtRollup(ctx context.Context, conn driver.Conn, r rollup, m month) error {
+	p := partition{r.name, m}
+	if _, known := s.counted[p]; known {
+		return nil
+	}
+	var counted uint64
+	err := conn.QueryRow(ctx, "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32}",
+		ch.Named("month", uint32(m))).Scan(&counted)
+	if err == nil {
+		s.counted[p] = counted
+	}
+	return err
+}
+
 // fill adds to a rollup the rows of a month that it does not count yet.
 func (s *store) fill(ctx context.Context, conn driver.Conn, r rollup, m month, upTo uint64) error {
-	p := partition{r.name, m}
-	after, known := s.counted[p]
-	if !known {
-		err := conn.QueryRow(ctx, "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32}",
-			ch.Named("month", uint32(m))).Scan(&after)
-		if err != nil {
-			return err
-		}
+	after := s.counted[partition{r.name, m}]
+	if after >= upTo {
+		return nil
 	}
-	if after < upTo {
-		settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
-		for name, value := range oneBlock {
-			settings[name] = value
-		}
-		err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), r.fillSQL(),
-			ch.Named("month", uint32(m)), ch.Named("after", after), ch.Named("upto", upTo))
-		if err != nil {
-			return err
-		}
-	}
-	s.counted[p] = max(after, upTo)
-	return nil
+	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
+	maps.Copy(settings, oneBlock)
+	return conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), r.fillSQL(),
+		ch.Named("month", uint32(m)), ch.Named("after", after), ch.Named("upto", upTo))
 }
 
 // oneBlock makes INSERT SELECT collect its whole result before writing it.

@@ -12,6 +12,7 @@ import (
 type selection struct {
 	filter   Filter
 	keys     []string // columns to group by
+	only     []string // values of the first key to look at; nil: all
 	interval Interval // also group by steps of time; "": no
 	states   bool     // also distinct users and latency quantiles
 	order    string   // of the result; "": by time
@@ -28,6 +29,10 @@ func (s selection) sql() (string, []any) {
 	used := slices.Concat(c.columns, s.keys)
 	var parts []string
 	args := c.args
+	if s.only != nil {
+		c.terms = append(c.terms, s.keys[0]+" IN {only:Array(String)}")
+		args = append(args, ch.Named("only", s.only))
+	}
 	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.states)) {
 		start, end := fmt.Sprintf("start%d", i), fmt.Sprintf("end%d", i)
 		parts = append(parts, s.part(sp, c.terms, start, end))

@@ -9,6 +9,7 @@ import (
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"strata/domain"
 	"strata/domain/inference"
@@ -228,9 +229,28 @@ func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
 	slices.Sort(months)
 	for _, m := range months {
 		for _, r := range rollups {
-			if err := s.fill(ctx, conn, r, m, s.pending[m]); err != nil {
-				return fmt.Errorf("fill %s of %d: %w", r.name, m, err)
+			if err := s.lookAtRollup(ctx, conn, r, m); err != nil {
+				return fmt.Errorf("read what %s counts of %d: %w", r.name, m, err)
 			}
+		}
+		// A rollup reads the rows and writes itself only, so all are filled side by
+		// side. A fault of one does not cancel the others: their INSERTs would go on
+		// in the engine with nobody waiting for them.
+		var g errgroup.Group
+		for _, r := range rollups {
+			g.Go(func() error {
+				if err := s.fill(ctx, conn, r, m, s.pending[m]); err != nil {
+					return fmt.Errorf("fill %s of %d: %w", r.name, m, err)
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for _, r := range rollups {
+			p := partition{r.name, m}
+			s.counted[p] = max(s.counted[p], s.pending[m])
 		}
 		delete(s.pending, m)
 	}

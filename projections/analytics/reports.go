@@ -142,7 +142,7 @@ func (q *Queries) Usage(ctx context.Context, r Report) (Usage, error) {
 	u := Usage{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		m, err := q.total(ctx, selection{filter: r.Filter, states: true})
+		m, err := q.total(ctx, selection{filter: r.Filter, users: true})
 		u.TotalCalls, u.InputTokens, u.OutputTokens, u.TotalTokens, u.UniqueUsers = m.Calls, m.Input, m.Output, m.Input+m.Output, m.Users
 		return err
 	})
@@ -183,30 +183,30 @@ func (q *Queries) Performance(ctx context.Context, r Report) (Performance, error
 		return Performance{}, err
 	}
 	p := Performance{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval, Series: []PerformancePoint{}}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		m, err := q.total(ctx, selection{filter: r.Filter, states: true})
-		p.TotalCalls, p.AvgLatencyMS = m.Calls, m.avgLatencyMS()
-		p.P50LatencyMS, p.P95LatencyMS, p.P99LatencyMS = quantileMS(m.Latency, 0), quantileMS(m.Latency, 1), quantileMS(m.Latency, 2)
-		p.P50TTFTMS, p.P95TTFTMS, p.P99TTFTMS = quantileMS(m.TTFT, 0), quantileMS(m.TTFT, 1), quantileMS(m.TTFT, 2)
-		p.SuccessRate, p.ErrorRate = m.successRate(), ratio(m.Errors, m.Calls)
-		if length := r.End.Sub(r.Start).Minutes(); length > 0 {
-			p.ThroughputPerMinute = float64(m.Calls) / length
+	list, err := q.measures(ctx, selection{filter: r.Filter, interval: r.Interval, latency: true, total: true})
+	for _, m := range list {
+		if m.Step.Unix() == 0 { // the total
+			p.sumUp(m)
+			continue
 		}
-		return err
-	})
-	g.Go(func() error {
-		list, err := q.measures(ctx, selection{filter: r.Filter, interval: r.Interval, states: true})
-		for _, m := range list {
-			p.Series = append(p.Series, PerformancePoint{
-				Timestamp: m.Step.UTC(), Calls: m.Calls, Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS(),
-				P50LatencyMS: quantileMS(m.Latency, 0), P95LatencyMS: quantileMS(m.Latency, 1),
-				P99LatencyMS: quantileMS(m.Latency, 2), P95TTFTMS: quantileMS(m.TTFT, 1),
-			})
-		}
-		return err
-	})
-	return p, g.Wait()
+		p.Series = append(p.Series, PerformancePoint{
+			Timestamp: m.Step.UTC(), Calls: m.Calls, Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS(),
+			P50LatencyMS: quantileMS(m.Latency, 0), P95LatencyMS: quantileMS(m.Latency, 1),
+			P99LatencyMS: quantileMS(m.Latency, 2), P95TTFTMS: quantileMS(m.TTFT, 1),
+		})
+	}
+	return p, err
+}
+
+// sumUp fills in the figures over the whole period.
+func (p *Performance) sumUp(m measure) {
+	p.TotalCalls, p.AvgLatencyMS = m.Calls, m.avgLatencyMS()
+	p.P50LatencyMS, p.P95LatencyMS, p.P99LatencyMS = quantileMS(m.Latency, 0), quantileMS(m.Latency, 1), quantileMS(m.Latency, 2)
+	p.P50TTFTMS, p.P95TTFTMS, p.P99TTFTMS = quantileMS(m.TTFT, 0), quantileMS(m.TTFT, 1), quantileMS(m.TTFT, 2)
+	p.SuccessRate, p.ErrorRate = m.successRate(), ratio(m.Errors, m.Calls)
+	if length := p.PeriodEnd.Sub(p.PeriodStart).Minutes(); length > 0 {
+		p.ThroughputPerMinute = float64(m.Calls) / length
+	}
 }
 
 // groups breaks calls down by one key, those with the most of a measure first.

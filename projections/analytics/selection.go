@@ -14,7 +14,9 @@ type selection struct {
 	keys     []string // columns to group by
 	only     []string // values of the first key to look at; nil: all
 	interval Interval // also group by steps of time; "": no
-	states   bool     // also distinct users and latency quantiles
+	users    bool     // also the number of distinct users
+	latency  bool     // also quantiles of latencies
+	total    bool     // with an interval: also one row over all steps, at the zero of Unix time
 	order    string   // of the result; "": by time
 	limit    int      // 0: none
 }
@@ -33,7 +35,7 @@ func (s selection) sql() (string, []any) {
 		c.terms = append(c.terms, s.keys[0]+" IN {only:Array(String)}")
 		args = append(args, ch.Named("only", s.only))
 	}
-	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.states)) {
+	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.users || s.latency)) {
 		start, end := fmt.Sprintf("start%d", i), fmt.Sprintf("end%d", i)
 		parts = append(parts, s.part(sp, c.terms, start, end))
 		args = append(args, ch.Named(start, sp.start), ch.Named(end, sp.end))
@@ -42,19 +44,15 @@ func (s selection) sql() (string, []any) {
 		parts = append(parts, s.part(span{nil, s.filter.Start, s.filter.End}, c.terms, "start", "end"))
 		args = append(args, ch.Named("start", s.filter.Start), ch.Named("end", s.filter.End))
 	}
-	columns := slices.Clone(s.keys)
-	if s.interval != "" {
-		columns = append([]string{"step"}, columns...)
-	}
-	group := ""
-	if len(columns) > 0 {
-		group = " GROUP BY " + strings.Join(columns, ", ")
-	}
+	columns, group := s.outerKeys()
 	for _, sum := range sums {
 		columns = append(columns, "sum(n_"+sum+") AS "+sum)
 	}
-	if s.states {
-		columns = append(columns, "uniqMerge(s_users) AS users", "quantilesTDigestMerge(0.5, 0.95, 0.99)(s_latency) AS latency",
+	if s.users {
+		columns = append(columns, "uniqMerge(s_users) AS users")
+	}
+	if s.latency {
+		columns = append(columns, "quantilesTDigestMerge(0.5, 0.95, 0.99)(s_latency) AS latency",
 			"quantilesTDigestMerge(0.5, 0.95, 0.99)(s_ttft) AS ttft")
 	}
 	sql := "SELECT " + strings.Join(columns, ", ") + " FROM (" + strings.Join(parts, " UNION ALL ") + ")" + group
@@ -70,6 +68,41 @@ func (s selection) sql() (string, []any) {
 	return sql, args
 }
 
+// outerKeys are the keys as columns over the union of the spans, and the clause
+// that groups by them. A total takes every step twice: for itself and for the
+// total. The spans have merged what belongs to a step by then, so this is cheap.
+func (s selection) outerKeys() (columns []string, group string) {
+	columns = slices.Clone(s.keys)
+	names := columns
+	if s.interval != "" {
+		step := "inner_step AS step"
+		if s.total {
+			step = "arrayJoin([inner_step, toDateTime(0, 'UTC')]) AS step"
+		}
+		columns, names = append([]string{step}, columns...), append([]string{"step"}, columns...)
+	}
+	if len(names) > 0 {
+		group = " GROUP BY " + strings.Join(names, ", ")
+	}
+	return columns, group
+}
+
+// states are the columns of a span from which users and quantiles are merged.
+func (s selection) states(sp span) (columns []string) {
+	users, latency, ttft := usersState, latencyState, ttftState
+	if sp.source != nil {
+		const merge = "quantilesTDigestMergeState(0.5, 0.95, 0.99)"
+		users, latency, ttft = "uniqMergeState(users)", merge+"(latency)", merge+"(ttft)"
+	}
+	if s.users {
+		columns = append(columns, users+" AS s_users")
+	}
+	if s.latency {
+		columns = append(columns, latency+" AS s_latency", ttft+" AS s_ttft")
+	}
+	return columns
+}
+
 // part reads one span.
 func (s selection) part(sp span, terms []string, start, end string) string {
 	columns := slices.Clone(s.keys)
@@ -78,7 +111,7 @@ func (s selection) part(sp span, terms []string, start, end string) string {
 		from, column, timeType = sp.source.name, "bucket", "DateTime('UTC')"
 	}
 	if s.interval != "" {
-		columns = append([]string{"toDateTime(" + s.interval.floor() + "(" + column + "), 'UTC') AS step"}, columns...)
+		columns = append([]string{"toDateTime(" + s.interval.floor() + "(" + column + "), 'UTC') AS inner_step"}, columns...)
 	}
 	if sp.source != nil {
 		for _, sum := range sums {
@@ -90,20 +123,14 @@ func (s selection) part(sp span, terms []string, start, end string) string {
 			columns = append(columns, "sum("+sum+") AS n_"+sum)
 		}
 	}
-	switch {
-	case s.states && sp.source != nil:
-		columns = append(columns, "uniqMergeState(users) AS s_users",
-			"quantilesTDigestMergeState(0.5, 0.95, 0.99)(latency) AS s_latency", "quantilesTDigestMergeState(0.5, 0.95, 0.99)(ttft) AS s_ttft")
-	case s.states:
-		columns = append(columns, usersState+" AS s_users", latencyState+" AS s_latency", ttftState+" AS s_ttft")
-	}
+	columns = append(columns, s.states(sp)...)
 	where := slices.Concat(terms, []string{
 		fmt.Sprintf("%s >= {%s:%s}", column, start, timeType), fmt.Sprintf("%s < {%s:%s}", column, end, timeType),
 	})
 	sql := "SELECT " + strings.Join(columns, ", ") + " FROM " + from + " WHERE " + strings.Join(where, " AND ")
 	group := slices.Clone(s.keys)
 	if s.interval != "" {
-		group = append([]string{"step"}, group...)
+		group = append([]string{"inner_step"}, group...)
 	}
 	if len(group) > 0 {
 		sql += " GROUP BY " + strings.Join(group, ", ")

@@ -8,9 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 
 	"strata/domain"
@@ -126,9 +126,11 @@ func fillTables(ctx context.Context, db *clickhouse.DB, rows int, out io.Writer)
 			return err
 		}
 		first = resumed + 1
-		err = db.Conn().Exec(ctx, generatedRows, ch.Named("from", uint64(n)), ch.Named("count", uint64(min(chunkRows, rows-n))),
-			ch.Named("position", uint64(first)), ch.Named("start", start.UnixMicro()), ch.Named("step", step),
-			ch.Named("home", identity.HomeWorkspace), ch.Named("organization", identity.HomeOrganization))
+		err = db.Conn().Exec(ctx, strings.NewReplacer(
+			"{from}", fmt.Sprint(n), "{count}", fmt.Sprint(min(chunkRows, rows-n)), "{position}", fmt.Sprint(first),
+			"{start}", fmt.Sprint(start.UnixMicro()), "{step}", fmt.Sprint(step),
+			"{home}", identity.HomeWorkspace, "{organization}", identity.HomeOrganization,
+		).Replace(generatedRows))
 		if err != nil {
 			return fmt.Errorf("generate calls: %w", err)
 		}
@@ -164,12 +166,12 @@ const generatedRows = `INSERT INTO inferences (position, event_id, recorded_at, 
 	http_status, error_code, error, finish_reason, input_tokens, output_tokens, cost_micro_usd, latency_us, ttft_us, attempts,
 	tags, metadata, correlation_id, request_id)
 WITH cityHash64(number) AS h, (cityHash64(number, 1) % 1000) / 1000 AS r, (cityHash64(number, 2) % 1000000) / 1000000 AS s,
-	if(h % 10 < 5, {home:String}, concat('ws_', toString(2 + h % 4))) AS ws, toUInt32(r * r * 12) AS app,
+	if(h % 10 < 5, '{home}', concat('ws_', toString(2 + h % 4))) AS ws, toUInt32(r * r * 12) AS app,
 	(app * 7 + toUInt32(pow((cityHash64(number, 3) % 1000) / 1000, 3) * 4)) % 20 AS m, toUInt32(pow(s, 3) * 20000) AS u,
-	fromUnixTimestamp64Micro(toInt64({start:Int64} + number * {step:Int64}), 'UTC') AS at,
+	fromUnixTimestamp64Micro(toInt64({start} + number * {step}), 'UTC') AS at,
 	cityHash64(number, 4) % 100 < 3 AS failed, m % 10 = 0 AS embeds, toUInt64(200 + pow((cityHash64(number, 5) % 1000) / 1000, 4) * 8000) AS tokens
-SELECT {position:UInt64}, generateUUIDv4(number), at, concat('inf_', lower(hex(cityHash64(number, 6))), leftPad(toString(number), 10, '0')), at,
-	{organization:String}, ws, concat('user_', toString(u)), concat('key_', toString(app)), concat('app_', toString(app)),
+SELECT {position}, generateUUIDv4(number), at, concat('inf_', lower(hex(cityHash64(number, 6))), leftPad(toString(number), 10, '0')), at,
+	'{organization}', ws, concat('user_', toString(u)), concat('key_', toString(app)), concat('app_', toString(app)),
 	if(h % 5 < 2, '', concat('agent_', toString(app), '_', toString(h % 2))), concat('sess_', toString(intDiv(number, 20)), '_', toString(u % 5)),
 	'', if(embeds, 'embedding', 'chat'), concat('model-', toString(m)), concat('p', toString(m % 4), '/model-', toString(m)),
 	concat('p', toString(m % 4)), '', h % 3 = 0, if(failed, 'error', 'success'), if(failed, 503, 200),
@@ -177,5 +179,5 @@ SELECT {position:UInt64}, generateUUIDv4(number), at, concat('inf_', lower(hex(c
 	if(embeds, 0, intDiv(tokens, 4)), tokens * (1 + m), toUInt64(150000 + pow(s, 6) * 20000000), if(h % 3 = 0, 90000 + h % 400000, 0), 1,
 	[if(h % 4 = 0, 'test', 'production'), concat('team-', toString(h % 7))], map('tier', toString(h % 3)),
 	concat('corr_', toString(intDiv(number, 3))), concat('req_', toString(number))
-FROM numbers({from:UInt64}, {count:UInt64}) SETTINGS max_threads = 1, max_insert_threads = 1, max_block_size = 200000,
+FROM numbers({from}, {count}) SETTINGS max_threads = 1, max_insert_threads = 1, max_block_size = 200000,
 	min_insert_block_size_rows = 200000, min_insert_block_size_bytes = 0`

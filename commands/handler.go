@@ -131,8 +131,9 @@ var tracer = otel.Tracer("strata/commands")
 // view is called with the state right after the command; it may be nil.
 //
 // When ctx ends while others do the work the answer is TIMEOUT; a caller who
-// does it itself (see entry.submit) stays until the outcome is known, for at
-// most AppendTimeout.
+// does it itself (see entry.submit) stays until the outcome is known. That is
+// at most AppendTimeout, unless the log has begun the append: then for as long
+// as the disk takes.
 //
 // Errors: FORBIDDEN without the permission; NOT_FOUND for an aggregate that
 // does not exist or belongs to another tenant; CONFLICT when IfMatch names

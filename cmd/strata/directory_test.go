@@ -20,28 +20,28 @@ func TestDirectoryForgetsWhatChanges(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	look := func() (error, error, int, int) {
+	look := func() (providers, routes int, noProvider, noRoute error) {
 		t.Helper()
 		i.caughtUp(t)
-		_, noProvider := d.Provider(ctx, workspace, "p")
-		_, noRoute := d.Route(ctx, workspace, "r")
-		providers, err := d.Providers(ctx, workspace)
+		_, noProvider = d.Provider(ctx, workspace, "p")
+		_, noRoute = d.Route(ctx, workspace, "r")
+		ps, err := d.Providers(ctx, workspace)
 		if err != nil {
 			t.Fatal(err)
 		}
-		routes, err := d.Routes(ctx, workspace)
+		rs, err := d.Routes(ctx, workspace)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return noProvider, noRoute, len(providers), len(routes)
+		return len(ps), len(rs), noProvider, noRoute
 	}
-	noProvider, noRoute, providers, routes := look()
+	providers, routes, noProvider, noRoute := look()
 	missing("a provider before it was created", noProvider)
 	missing("a route before it was created", noRoute)
 
 	path := "/api/v1/providers/" + call(t, i, "POST", "/api/v1/providers", object{"name": "p", "type": "ollama"}).must(t, http.StatusCreated).field(t, "id")
 	call(t, i, "POST", "/api/v1/model-routes", object{"name": "r", "strategy": "fallback", "targets": []object{{"model": "p/m"}}}).must(t, http.StatusCreated)
-	noProvider, noRoute, moreProviders, moreRoutes := look()
+	moreProviders, moreRoutes, noProvider, noRoute := look()
 	if noProvider != nil || noRoute != nil || moreProviders != providers+1 || moreRoutes != routes+1 {
 		t.Errorf("after creating: %v, %v, %d, %d", noProvider, noRoute, moreProviders, moreRoutes)
 	}
@@ -52,6 +52,6 @@ func TestDirectoryForgetsWhatChanges(t *testing.T) {
 		t.Errorf("after a change: %+v, %v", p, err)
 	}
 	call(t, i, "DELETE", path, nil)
-	noProvider, _, _, _ = look()
+	_, _, noProvider, _ = look()
 	missing("a deleted provider", noProvider)
 }

@@ -52,13 +52,14 @@ type table struct {
 	name    string
 	columns string
 	types   []columnType
+	values  func(Item) []any // the row of an item, in the order of types
 }
 
 type columnType struct{ name, typ string }
 
 // rowsTable and payloadsTable list their columns in the order of rowValues and
 // payloadValues. Naming the types here saves the driver a DESCRIBE per batch.
-var rowsTable = newTable("inferences", []columnType{
+var rowsTable = newTable("inferences", rowValues, []columnType{
 	{"position", "UInt64"}, {"event_id", "UUID"}, {"recorded_at", "DateTime64(6, 'UTC')"}, {"id", "String"},
 	{"ts", "DateTime64(6, 'UTC')"}, {"organization_id", lowString}, {"workspace_id", lowString}, {"end_user", "String"},
 	{"api_key_id", lowString}, {"app_id", lowString}, {"agent_id", lowString}, {"session_id", "String"},
@@ -72,14 +73,14 @@ var rowsTable = newTable("inferences", []columnType{
 	{"reservation_budgets", "Array(LowCardinality(String))"}, {"reservation_ids", "Array(String)"},
 })
 
-var payloadsTable = newTable("inference_payloads", []columnType{
+var payloadsTable = newTable("inference_payloads", payloadValues, []columnType{
 	{"position", "UInt64"}, {"recorded_at", "DateTime64(6, 'UTC')"}, {"workspace_id", lowString}, {"id", "String"},
 	{"subject", "String"}, {"request", "String"}, {"response", "String"},
 })
 
 const lowString = "LowCardinality(String)"
 
-func newTable(name string, types []columnType) table {
+func newTable(name string, values func(Item) []any, types []columnType) table {
 	columns := ""
 	for i, c := range types {
 		if i > 0 {
@@ -87,10 +88,15 @@ func newTable(name string, types []columnType) table {
 		}
 		columns += c.name
 	}
-	return table{name: name, columns: columns, types: types}
+	return table{name: name, columns: columns, types: types, values: values}
 }
 
-func rowValues(it Item, r inference.Recorded, ts time.Time) []any {
+// startedAt is the time that a call's row bears.
+func startedAt(it Item, r inference.Recorded) time.Time { return sane(r.StartedAt, it.RecordedAt) }
+
+func rowValues(it Item) []any {
+	r := it.Fact.(inference.Recorded)
+	ts := startedAt(it, r)
 	budgets := make([]string, 0, len(r.Reservations))
 	reservations := make([]string, 0, len(r.Reservations))
 	for _, reservation := range r.Reservations {
@@ -116,8 +122,9 @@ func rowValues(it Item, r inference.Recorded, ts time.Time) []any {
 	}
 }
 
-func payloadValues(it Item, p inference.PayloadRecorded, at time.Time) []any {
-	return []any{uint64(it.Position), at, it.Workspace, p.ID, p.Subject, string(p.Request), string(p.Response)}
+func payloadValues(it Item) []any {
+	p := it.Fact.(inference.PayloadRecorded)
+	return []any{uint64(it.Position), sane(it.RecordedAt, minTime), it.Workspace, p.ID, p.Subject, string(p.Request), string(p.Response)}
 }
 
 // natural and small fit numbers into the columns' types. A negative count can

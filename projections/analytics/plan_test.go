@@ -44,22 +44,26 @@ func TestLadder(t *testing.T) {
 		name     string
 		columns  []string
 		interval Interval
-		states   bool
+		users    bool
+		latency  bool
 		want     []string
 	}{
-		{"totals", nil, "", true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
-		{"by model and day", []string{"model"}, Day, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
-		{"by hour", []string{"model"}, Hour, true, []string{"rollup_hour", "rollup_minute"}},
-		{"by minute", []string{"app_id"}, Minute, false, []string{"rollup_minute"}},
-		{"by user", []string{"end_user"}, "", false, []string{"rollup_user"}},
-		{"by user and model", []string{"end_user", "model"}, "", false, nil},
-		{"by user and hour", []string{"end_user"}, Hour, false, nil},
-		{"quantiles of a user", []string{"end_user"}, "", true, nil},
-		{"user and key", []string{"end_user", "api_key_id"}, "", false, nil},
-		{"by status", []string{"status"}, "", false, nil},
+		{"totals", nil, "", false, true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"by model and day", []string{"model"}, Day, false, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"by hour", []string{"model"}, Hour, false, true, []string{"rollup_hour", "rollup_minute"}},
+		{"distinct users", nil, "", true, false, []string{"rollup_user", "rollup_day", "rollup_hour", "rollup_minute"}},
+		{"distinct users and quantiles", nil, "", true, true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"distinct users of a model", []string{"model"}, "", true, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"by minute", []string{"app_id"}, Minute, false, false, []string{"rollup_minute"}},
+		{"by user", []string{"end_user"}, "", false, false, []string{"rollup_user"}},
+		{"by user and model", []string{"end_user", "model"}, "", false, false, nil},
+		{"by user and hour", []string{"end_user"}, Hour, false, false, nil},
+		{"quantiles of a user", []string{"end_user"}, "", false, true, nil},
+		{"user and key", []string{"end_user", "api_key_id"}, "", false, false, nil},
+		{"by status", []string{"status"}, "", false, false, nil},
 	} {
 		var got []string
-		for _, r := range ladder(c.columns, c.interval, c.states) {
+		for _, r := range ladder(c.columns, c.interval, c.users, c.latency) {
 			got = append(got, r.name)
 		}
 		if len(got) != len(c.want) {

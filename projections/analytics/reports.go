@@ -151,7 +151,7 @@ func (q *Queries) Usage(ctx context.Context, r Report) (Usage, error) {
 	if r.GroupBy == "user" {
 		g.Go(func() (err error) { u.ByUser, err = q.groups(ctx, r.Filter, "user", "calls"); return err })
 	}
-	g.Go(func() (err error) { u.Series, err = q.series(ctx, r, "calls"); return err })
+	g.Go(func() (err error) { u.Series, _, err = q.series(ctx, r, "calls"); return err })
 	return u, g.Wait()
 }
 
@@ -163,17 +163,24 @@ func (q *Queries) Costs(ctx context.Context, r Report) (Costs, error) {
 	}
 	c := Costs{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		m, err := q.total(ctx, selection{filter: r.Filter})
-		c.TotalUSD = m.costUSD()
-		return err
-	})
 	g.Go(func() (err error) { c.ByModel, err = q.groups(ctx, r.Filter, "model", "cost_micro_usd"); return err })
 	g.Go(func() (err error) { c.ByApp, err = q.groups(ctx, r.Filter, "app", "cost_micro_usd"); return err })
 	g.Go(func() (err error) { c.ByAgent, err = q.groups(ctx, r.Filter, "agent", "cost_micro_usd"); return err })
 	g.Go(func() (err error) { c.ByUser, err = q.groups(ctx, r.Filter, "user", "cost_micro_usd"); return err })
-	g.Go(func() (err error) { c.Series, err = q.series(ctx, r, "cost_micro_usd"); return err })
-	return c, g.Wait()
+	var total domain.Money
+	if groupColumns[r.GroupBy] == "" {
+		g.Go(func() (err error) { c.Series, total, err = q.series(ctx, r, "cost_micro_usd"); return err })
+	} else {
+		g.Go(func() (err error) { c.Series, _, err = q.series(ctx, r, "cost_micro_usd"); return err })
+		g.Go(func() error {
+			m, err := q.total(ctx, selection{filter: r.Filter})
+			total = domain.Money(m.Cost)
+			return err
+		})
+	}
+	err = g.Wait()
+	c.TotalUSD = total.Dollars()
+	return c, err
 }
 
 // Performance sums up latency and errors. It takes no GroupBy.
@@ -249,12 +256,13 @@ func groupOf(m measure, by string) Group {
 
 // series breaks a report's calls down by time, and by GroupBy if that is a key:
 // then it has the groups of the breakdown only, those with the most of a measure.
-func (q *Queries) series(ctx context.Context, r Report, most string) ([]Point, error) {
+// cost is that of all calls in the series.
+func (q *Queries) series(ctx context.Context, r Report, most string) (points []Point, cost domain.Money, err error) {
 	s := selection{filter: r.Filter, interval: r.Interval}
 	if column := groupColumns[r.GroupBy]; column != "" {
 		top, err := q.groups(ctx, r.Filter, r.GroupBy, most)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		s.keys, s.only = []string{column}, make([]string, len(top))
 		for i, g := range top {
@@ -262,11 +270,12 @@ func (q *Queries) series(ctx context.Context, r Report, most string) ([]Point, e
 		}
 	}
 	list, err := q.measures(ctx, s)
-	points := make([]Point, 0, len(list))
+	points = make([]Point, 0, len(list))
 	for _, m := range list {
 		points = append(points, Point{Timestamp: m.Step.UTC(), Group: groupOf(m, r.GroupBy), Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS()})
+		cost += domain.Money(m.Cost)
 	}
-	return points, err
+	return points, cost, err
 }
 
 // Breakdown is one line of what a budget was spent on.

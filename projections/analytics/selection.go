@@ -35,7 +35,7 @@ func (s selection) sql() (string, []any) {
 		c.terms = append(c.terms, s.keys[0]+" IN {only:Array(String)}")
 		args = append(args, ch.Named("only", s.only))
 	}
-	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.users || s.latency)) {
+	for i, sp := range cover(s.filter.Start, s.filter.End, ladder(used, s.interval, s.users, s.latency)) {
 		start, end := fmt.Sprintf("start%d", i), fmt.Sprintf("end%d", i)
 		parts = append(parts, s.part(sp, c.terms, start, end))
 		args = append(args, ch.Named(start, sp.start), ch.Named(end, sp.end))
@@ -92,7 +92,10 @@ func (s selection) states(sp span) (columns []string) {
 	users, latency, ttft := usersState, latencyState, ttftState
 	if sp.source != nil {
 		const merge = "quantilesTDigestMergeState(0.5, 0.95, 0.99)"
-		users, latency, ttft = "uniqMergeState(users)", merge+"(latency)", merge+"(ttft)"
+		latency, ttft = merge+"(latency)", merge+"(ttft)"
+		if sp.source.states {
+			users = "uniqMergeState(users)"
+		} // else end users are a key
 	}
 	if s.users {
 		columns = append(columns, users+" AS s_users")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -19,6 +20,10 @@ import (
 // maxBatchBytes bounds the payloads of one INSERT. It stays below the size at
 // which ClickHouse would make two parts of one block.
 const maxBatchBytes = 32 << 20
+
+// maxChunkRows bounds the rows of one INSERT, so that a large batch is several
+// and can be encoded and written side by side.
+const maxChunkRows = 25_000
 
 // statementTime bounds a batch at a server. The embedded engine needs no bound:
 // it answers or its process ends, and either ends the statement.
@@ -69,10 +74,8 @@ func (s *store) write(ctx context.Context, items []Item) (err error) {
 			s.known = false
 		}
 	}()
-	for _, chunk := range s.split(items) {
-		if err := s.insert(ctx, conn, chunk); err != nil {
-			return err
-		}
+	if err := s.insertAll(ctx, conn, s.split(items)); err != nil {
+		return err
 	}
 	if err := s.rollUp(ctx, conn); err != nil {
 		return err
@@ -135,7 +138,7 @@ type chunk struct {
 	month       month
 	first, last uint64
 	bytes       int
-	rows        [][]any
+	items       []Item
 }
 
 // split sorts items into chunks, leaving out what the tables hold already.
@@ -143,28 +146,25 @@ type chunk struct {
 func (s *store) split(items []Item) []*chunk {
 	var chunks []*chunk
 	open := map[partition]*chunk{}
-	add := func(t table, m month, position uint64, size int, values func() []any) {
-		p := partition{t.name, m}
+	add := func(t table, m month, size int, it Item) {
+		p, position := partition{t.name, m}, uint64(it.Position)
 		if position <= max(s.progress, s.watermarks[p]) {
 			return
 		}
 		c := open[p]
-		if c == nil || c.bytes+size > maxBatchBytes {
+		if c == nil || c.bytes+size > maxBatchBytes || len(c.items) == maxChunkRows {
 			c = &chunk{table: t, month: m, first: position}
 			open[p] = c
 			chunks = append(chunks, c)
 		}
-		c.last, c.bytes, c.rows = position, c.bytes+size, append(c.rows, values())
+		c.last, c.bytes, c.items = position, c.bytes+size, append(c.items, it)
 	}
 	for _, it := range items {
 		switch fact := it.Fact.(type) {
 		case inference.Recorded:
-			ts := sane(fact.StartedAt, it.RecordedAt)
-			add(rowsTable, monthOf(ts), uint64(it.Position), rowSize(fact), func() []any { return rowValues(it, fact, ts) })
+			add(rowsTable, monthOf(startedAt(it, fact)), rowSize(fact), it)
 		case inference.PayloadRecorded:
-			at := sane(it.RecordedAt, minTime)
-			size := len(fact.Request) + len(fact.Response)
-			add(payloadsTable, monthOf(at), uint64(it.Position), size, func() []any { return payloadValues(it, fact, at) })
+			add(payloadsTable, monthOf(sane(it.RecordedAt, minTime)), len(fact.Request)+len(fact.Response), it)
 		default:
 			// An erased payload, or a fact of a later version: it has no row.
 		}
@@ -181,31 +181,68 @@ func rowSize(r inference.Recorded) int {
 	return size
 }
 
-// insert writes one chunk, atomically.
-func (s *store) insert(ctx context.Context, conn driver.Conn, c *chunk) error {
+// encoded is a chunk ready to be sent.
+type encoded struct {
+	*chunk
+	batch driver.Batch
+	err   error
+}
+
+// insertAll writes chunks one after another. While the engine takes one, the
+// next is being encoded: either takes about as long.
+func (s *store) insertAll(ctx context.Context, conn driver.Conn, chunks []*chunk) error {
+	next := make(chan encoded)
+	stop := make(chan struct{})
+	var encoding sync.WaitGroup
+	encoding.Go(func() {
+		defer close(next)
+		for _, c := range chunks {
+			batch, err := s.encode(ctx, conn, c)
+			select {
+			case next <- encoded{c, batch, err}:
+			case <-stop:
+				if batch != nil {
+					_ = batch.Abort() // frees its connection; nothing was sent
+				}
+				return
+			}
+		}
+	})
+	defer encoding.Wait()
+	defer close(stop)
+	for e := range next {
+		if e.err != nil {
+			return e.err
+		}
+		if err := e.batch.Send(); err != nil {
+			return fmt.Errorf("insert into %s: %w", e.table.name, err)
+		}
+		s.watermarks[partition{e.table.name, e.month}] = e.last
+		if e.table.name == rowsTable.name {
+			s.pending[e.month] = e.last
+		}
+	}
+	return nil
+}
+
+// encode makes one block of a chunk, which the engine writes atomically.
+func (s *store) encode(ctx context.Context, conn driver.Conn, c *chunk) (driver.Batch, error) {
 	columns := make([]ch.ColumnNameAndType, 0, len(c.table.types))
 	for _, t := range c.table.types {
 		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: t.typ})
 	}
-	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.rows)))
+	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.items)))
 	ctx = ch.Context(ctx, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(columns))
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+c.table.name+" ("+c.table.columns+")")
 	if err != nil {
-		return fmt.Errorf("prepare batch for %s: %w", c.table.name, err)
+		return nil, fmt.Errorf("prepare batch for %s: %w", c.table.name, err)
 	}
-	for _, row := range c.rows {
-		if err := batch.Append(row...); err != nil {
-			return errors.Join(fmt.Errorf("encode row for %s: %w", c.table.name, err), batch.Abort())
+	for _, it := range c.items {
+		if err := batch.Append(c.table.values(it)...); err != nil {
+			return nil, errors.Join(fmt.Errorf("encode row for %s: %w", c.table.name, err), batch.Abort())
 		}
 	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("insert into %s: %w", c.table.name, err)
-	}
-	s.watermarks[partition{c.table.name, c.month}] = c.last
-	if c.table.name == rowsTable.name {
-		s.pending[c.month] = c.last
-	}
-	return nil
+	return batch, nil
 }
 
 // insertSettings make an INSERT synchronous. At a server they also name it by a

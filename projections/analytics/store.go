@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -225,11 +226,15 @@ func (s *store) insertAll(ctx context.Context, conn driver.Conn, chunks []*chunk
 	return nil
 }
 
+// plain turns LowCardinality(String) into String: the engine makes the
+// dictionaries itself, several times faster than the driver.
+var plain = strings.NewReplacer(lowString, "String")
+
 // encode makes one block of a chunk, which the engine writes atomically.
 func (s *store) encode(ctx context.Context, conn driver.Conn, c *chunk) (driver.Batch, error) {
 	columns := make([]ch.ColumnNameAndType, 0, len(c.table.types))
 	for _, t := range c.table.types {
-		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: t.typ})
+		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: plain.Replace(t.typ)})
 	}
 	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.items)))
 	ctx = ch.Context(ctx, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(columns))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ type author struct {
 	now       time.Time
 	ids       map[string][]string // of what was made, by kind
 	turns     map[string]string   // the open turn of a conversation
+	keys      *ring
+	erasures  *commands.Erasures
+	erased    []erasure // in order
 }
 
 // plainSealer stands in for the key that providers' credentials are sealed with.
@@ -44,20 +48,32 @@ func (plainSealer) Seal(text string) (string, error) { return "sealed:" + text, 
 
 func newAuthor(t *testing.T, random *rand.Rand) *author {
 	t.Helper()
-	codec, err := newCodec(nil)
+	keys := newRing()
+	codec, err := newCodec(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &author{t: t, random: random, log: projectionstest.NewLog(), codec: codec, ids: map[string][]string{}, turns: map[string]string{},
+	a := &author{t: t, random: random, log: projectionstest.NewLog(), keys: keys, codec: codec, ids: map[string][]string{}, turns: map[string]string{},
 		now: time.Date(2026, 1, 30, 22, 0, 0, 0, time.UTC)}
 	a.handler, a.resources = newCommands(commands.Config{Store: a.log, Codec: codec, Now: func() time.Time { return a.now }}, plainSealer{})
+	a.erasures = commands.NewErasures(commands.ErasuresConfig{Handler: a.handler, Keys: keys, Places: []commands.Place{
+		{Name: "states", Forget: a.forgetStates},
+		{Name: "read models", Forget: func(_ context.Context, f commands.Forgotten) error {
+			a.erased = append(a.erased, erasure{f, keys.destroyed()})
+			return nil
+		}},
+	}})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { _ = a.erasures.Run(ctx) }) // ends with the test
+	t.Cleanup(func() { cancel(); running.Wait() })
 	return a
 }
 
 // write runs n random commands.
 func (a *author) write(n int) {
 	acts := []func(context.Context) error{a.plain, a.plain, a.session, a.session, a.memory, a.budget, a.budget, a.conversation,
-		a.conversation, a.tenancy, a.user, a.apiKey, a.call}
+		a.conversation, a.tenancy, a.user, a.apiKey, a.call, a.erase}
 	for range n {
 		a.now = a.now.Add(time.Duration(a.random.IntN(int(3 * time.Hour)))) // days pass, budgets roll over
 		err := acts[a.random.IntN(len(acts))](a.t.Context())

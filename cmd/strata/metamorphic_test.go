@@ -25,7 +25,7 @@ const metamorphicTime = 5 * time.Second
 
 // Whatever happens on the way to a read model (batches of any size, restarts,
 // kills, rebuilds beside it, cancelled ones, events that fail, are parked and
-// tried again), its rows are those of one fold of the log.
+// tried again, people who are erased), its rows are those of one fold of the log.
 func TestMetamorphic(t *testing.T) {
 	lasting := metamorphicTime
 	if text := os.Getenv("STRATA_METAMORPHIC"); text != "" {
@@ -59,8 +59,10 @@ func TestMetamorphic(t *testing.T) {
 type odyssey struct {
 	t       *testing.T
 	random  *rand.Rand
+	keys    *ring
 	codec   *streams.Codec
 	history []streams.Recorded
+	erased  []erasure            // what is still to be carried out, in order
 	log     *projectionstest.Log // what of the history has happened so far
 	model   *fickle
 	dir     string
@@ -69,8 +71,12 @@ type odyssey struct {
 }
 
 func newOdyssey(t *testing.T, random *rand.Rand, a *author, m projections.Model) *odyssey {
-	o := &odyssey{t: t, random: random, codec: a.codec, log: projectionstest.NewLog(), model: &fickle{Model: m, fails: map[domain.Position]bool{}},
-		dir: t.TempDir(), whole: filepath.Join(t.TempDir(), "whole.db")}
+	o := &odyssey{t: t, random: random, keys: newRing(), erased: a.erased, log: projectionstest.NewLog(),
+		model: &fickle{Model: m, fails: map[domain.Position]bool{}}, dir: t.TempDir(), whole: filepath.Join(t.TempDir(), "whole.db")}
+	var err error
+	if o.codec, err = newCodec(o.keys); err != nil {
+		t.Fatal(err)
+	}
 	for e, err := range a.log.ReadAll(t.Context(), streams.ReadAll{}) {
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +105,9 @@ func (o *odyssey) run() {
 		}
 		left = left[n:]
 		o.befall()
+		if o.runner != nil && o.random.IntN(2) == 0 {
+			o.erase()
+		}
 	}
 	o.arrive()
 }
@@ -123,6 +132,35 @@ func (o *odyssey) befall() {
 	case 7:
 		projectionstest.WaitFor(o.t, o.runner, o.log, name)
 	}
+}
+
+// due are the erasures whose keys the log says are gone. It destroys those keys.
+func (o *odyssey) due() []erasure {
+	head, err := o.log.Head(o.t.Context())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	n := 0
+	for n < len(o.erased) && o.erased[n].Head <= head {
+		o.keys.destroy(o.erased[n].keys)
+		n++
+	}
+	return o.erased[:n]
+}
+
+// erase carries out the erasures that are due.
+func (o *odyssey) erase() {
+	due := o.due()
+	for _, e := range due {
+		if err := o.forget(o.t.Context(), o.runner, e); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	o.erased = o.erased[len(due):]
+}
+
+func (o *odyssey) forget(ctx context.Context, runner *projections.Runner, e erasure) error {
+	return runner.Forget(ctx, projections.Traces{Streams: e.Streams, Workspaces: e.Workspaces})
 }
 
 // allow takes refusals for what they are: there is nothing to cancel, or two
@@ -154,12 +192,23 @@ func (o *odyssey) stop() {
 }
 
 // kill leaves the files as a killed process does: in the middle of a
-// transaction, if the model is in one.
+// transaction, if the model is in one. An erasure that was going on is still to
+// be carried out afterwards.
 func (o *odyssey) kill() {
 	release := o.model.freeze()
+	var forgetting sync.WaitGroup
+	for _, e := range o.due() {
+		runner := o.runner
+		forgetting.Go(func() {
+			if err := o.forget(context.WithoutCancel(o.t.Context()), runner, e); err != nil {
+				o.t.Errorf("forget: %v", err)
+			}
+		})
+	}
 	before, next := o.rebuilding(), o.t.TempDir()
 	err := os.CopyFS(next, os.DirFS(o.dir))
 	release()
+	forgetting.Wait()
 	// Files that are replaced while they are copied are no picture of one moment.
 	if after := o.rebuilding(); err != nil || after != before || after == projections.RebuildComparing || after == projections.RebuildIndexing {
 		return
@@ -190,6 +239,7 @@ func (o *odyssey) arrive() {
 	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
 	defer cancel()
 	projectionstest.WaitFor(o.t, o.runner, o.log, name)
+	o.erase()
 	for {
 		if _, err := o.runner.WaitRebuild(ctx, name); err != nil && !errors.Is(err, domain.ErrNotFound) {
 			o.t.Fatal(err)
@@ -243,9 +293,14 @@ type fickle struct {
 func (f *fickle) asModel() projections.Model {
 	g, groups := f.Model.(projections.Grouper)
 	_, envelopes := f.Model.(projections.EnvelopeModel)
+	_, forgets := f.Model.(projections.Forgetter)
 	switch {
 	case groups && envelopes:
 		return fickleTrail{fickleGrouper{f, g}}
+	case groups && forgets:
+		panic("no model groups and forgets; the wrapper does not know such")
+	case forgets:
+		return fickleForgetter{f}
 	case groups:
 		return fickleGrouper{f, g}
 	case envelopes:
@@ -260,6 +315,12 @@ type fickleGrouper struct {
 }
 
 func (f fickleGrouper) Group(e *streams.Recorded) string { return f.group.Group(e) }
+
+type fickleForgetter struct{ *fickle }
+
+func (f fickleForgetter) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	return f.Model.(projections.Forgetter).Forget(ctx, tx, stream)
+}
 
 type fickleTrail struct{ fickleGrouper }
 

@@ -45,13 +45,14 @@ func (r *Runner) Forget(ctx context.Context, t Traces) error {
 
 // forget cleans the living file and that of a rebuild beside it.
 func (w *worker) forget(ctx context.Context, t Traces) error {
-	w.forgotten.Add(1)
 	w.rebuild.mu.Lock()
+	w.forgotten.Add(1) // what was compared before is void
 	shadow := w.rebuild.shadow
 	w.rebuild.now.Differences = withoutRows(w.rebuild.now.Differences)
 	w.rebuild.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer w.forgotten.Add(1) // and what was compared meanwhile
 	if shadow != nil {
 		if err := w.forgetIn(ctx, shadow, t); err != nil {
 			return err
@@ -84,6 +85,14 @@ func withoutRows(all []Difference) []Difference {
 		all[i].Samples = nil
 	}
 	return all
+}
+
+// void tells whether differences were found while somebody was erased: they may be
+// between rows from before and rows from after.
+func (b *rebuild) void() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.now.Differences) > 0 && b.w.forgotten.Load() != b.compared
 }
 
 // forget folds streams again, up to where the file is, and cleans the file.

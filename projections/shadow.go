@@ -25,6 +25,8 @@ type rebuild struct {
 	shadow *folder    // of the rebuild that runs or was interrupted; nil when there is none
 	cancel context.CancelCauseFunc
 	ended  chan struct{} // closed when the one that runs has ended
+
+	compared int64 // w.forgotten when the comparison began: with another one, it is void
 }
 
 // errCancelled ends a rebuild that nobody wants any more.
@@ -76,6 +78,9 @@ func (b *rebuild) report() *Rebuilding {
 		return nil
 	}
 	r := b.now
+	if b.w.forgotten.Load() != b.compared { // the rows may show what was erased
+		r.Differences = withoutRows(r.Differences)
+	}
 	return &r
 }
 
@@ -249,7 +254,7 @@ func (b *rebuild) run(ctx context.Context) {
 // again begins with an empty shadow.
 func (b *rebuild) again(ctx context.Context) error {
 	report := *b.report()
-	report.State, report.Position = RebuildFilling, 0
+	report.State, report.Position, report.Differences = RebuildFilling, 0, nil
 	f, err := b.w.newShadow(ctx, report)
 	if err != nil {
 		return err
@@ -418,11 +423,13 @@ func (b *rebuild) compare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.w.forgotten.Load() != before { // it compared rows from before with rows from after
 		return errDecided
 	}
 	if b.w.serving.Load() { // else it was damaged meanwhile, and the comparison says nothing
-		b.tell(func(r *Rebuilding) { r.ComparedAt, r.Differences = at, diff })
+		b.now.ComparedAt, b.now.Differences, b.compared = at, diff, before
 	}
 	return nil
 }
@@ -450,6 +457,9 @@ func (b *rebuild) swap(ctx context.Context) (*file, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if b.void() {
+		return nil, errDecided
 	}
 	report := *b.report()
 	report.State, report.Position, report.Target, report.FinishedAt = RebuildDone, f.reached, f.reached, w.cfg.Clock.Now()

@@ -3,9 +3,9 @@
 // Package crash kills the real server with kill -9 at random moments under a
 // mixed load and looks at what is left: everything that was acknowledged is
 // there, once; retries do not double it; the ledger and the inference log say
-// the same; the read models equal fresh ones. Meanwhile read models are rebuilt
-// and backups are made, and killed too: each that was finished restores to a log
-// with everything acknowledged before it began.
+// the same; what was erased is gone, and nothing else; the read models equal fresh
+// ones. Meanwhile read models are rebuilt and backups are made, and killed too: each
+// that was finished restores to a log with everything acknowledged before it began.
 //
 // STRATA_CRASH_ROUNDS sets the number of rounds, STRATA_CRASH_SEED repeats a run.
 package crash
@@ -23,7 +23,7 @@ import (
 )
 
 // models are the read models that must equal fresh ones.
-var models = []string{"identity", "budgets", "resources", "sessions", "memories", "conversations", "events", "timers"}
+var models = []string{"identity", "budgets", "resources", "sessions", "memories", "conversations", "events", "timers", "erasures"}
 
 func number(t *testing.T, variable string, otherwise int64) int64 {
 	t.Helper()
@@ -56,6 +56,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		l.backups.check(t, l)
 		l.retryPending(t)
 		l.check(t)
+		l.checkPeople(t, round == rounds-1 || random.IntN(2) == 0) // else erasures go on under the next round's load
 		t.Logf("round %2d: killed after %4d ms; %s", round+1, life.Milliseconds(), l.summary())
 		if t.Failed() {
 			t.FailNow()
@@ -66,6 +67,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
+	l.searchFiles(t)
 	l.backups.last(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

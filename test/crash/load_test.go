@@ -33,7 +33,9 @@ const (
 type write struct {
 	method, path, key string
 	body              object
-	id                string // what the answer named
+	id                string  // what the answer named
+	call              string  // correlation id, when it calls a model
+	of                *person // whose data it is, if anybody's
 }
 
 // call is a model call; it cannot be sent again, except by repeating a chat
@@ -56,6 +58,7 @@ type worker struct {
 	pending  []write
 	calls    []call
 	chatting chatting
+	people   []*person // some of whom are erased
 }
 
 // load is all workers and what they share.
@@ -127,7 +130,7 @@ func (w *worker) work(ctx context.Context, c *kit.Client) {
 		w.sent++
 		name := fmt.Sprintf("w%d-%d", w.n, w.sent)
 		var err error
-		switch w.sent % 9 {
+		switch w.sent % 10 {
 		case 0:
 			err = w.write(ctx, c, write{method: "POST", path: "/api/v1/apps", key: name, body: object{"name": name, "type": "chat"}})
 		case 1:
@@ -142,6 +145,8 @@ func (w *worker) work(ctx context.Context, c *kit.Client) {
 			err = w.write(ctx, c, write{method: "PUT", path: "/api/v1/apps/" + w.app, key: name, body: object{"description": name}})
 		case 6:
 			err = w.chat(ctx, c, name)
+		case 7:
+			err = w.live(ctx, c, name)
 		default:
 			err = w.call(ctx, c, name, w.sent%2 == 0)
 		}
@@ -154,7 +159,12 @@ func (w *worker) work(ctx context.Context, c *kit.Client) {
 // write sends a command and keeps what became of it. An error means that
 // nobody knows.
 func (w *worker) write(ctx context.Context, c *kit.Client, x write) error {
-	a, err := c.Call(ctx, x.method, x.path, x.body, "Idempotency-Key", x.key)
+	var headers []string
+	if x.call != "" {
+		headers = []string{"X-Correlation-Id", x.call}
+		w.calls[w.called(x.call)].attempts++
+	}
+	a, err := c.Call(ctx, x.method, x.path, x.body, append(headers, "Idempotency-Key", x.key)...)
 	if err == nil && a.Status == http.StatusServiceUnavailable {
 		err = fmt.Errorf("%s: %s", a.Request, a.Short()) // it is going down
 	}
@@ -162,10 +172,15 @@ func (w *worker) write(ctx context.Context, c *kit.Client, x write) error {
 		w.pending = append(w.pending, x)
 		return err
 	}
-	if a.Status != http.StatusCreated && a.Status != http.StatusOK {
+	switch {
+	case x.call != "" && a.Status == http.StatusConflict: // it was asked, and never answered: that is on record
+		return nil
+	case a.Status != http.StatusCreated && a.Status != http.StatusOK && a.Status != http.StatusAccepted:
 		return fmt.Errorf("%s: %d %s", a.Request, a.Status, a.Short())
+	case x.call != "":
+		w.calls[w.called(x.call)].answered = true
 	}
-	for _, path := range []string{"id", "data.id"} {
+	for _, path := range []string{"id", "data.id", "data.chatId"} {
 		if id, ok := a.Lookup(path); ok {
 			x.id, _ = id.(string)
 		}
@@ -173,8 +188,23 @@ func (w *worker) write(ctx context.Context, c *kit.Client, x write) error {
 	if n, err := strconv.ParseUint(a.Header.Get("Strata-Position"), 10, 64); err == nil {
 		w.reached.Store(max(n, w.reached.Load()))
 	}
-	w.acks = append(w.acks, x)
+	if x.of != nil {
+		x.of.acks = append(x.of.acks, x)
+	} else {
+		w.acks = append(w.acks, x)
+	}
 	return nil
+}
+
+// called finds what is known of a call, which may be the first of it.
+func (w *worker) called(correlation string) int {
+	for i := len(w.calls) - 1; i >= 0; i-- {
+		if w.calls[i].correlation == correlation {
+			return i
+		}
+	}
+	w.calls = append(w.calls, call{correlation: correlation})
+	return len(w.calls) - 1
 }
 
 func (w *worker) call(ctx context.Context, c *kit.Client, name string, stream bool) error {
@@ -222,8 +252,14 @@ func (l *load) retryPending(t *testing.T) {
 }
 
 func (l *load) summary() string {
-	writes, calls, answered := 0, 0, 0
+	writes, calls, answered, people, erased := 0, 0, 0, 0, 0
 	for _, w := range l.workers {
+		people += len(w.people)
+		for _, p := range w.people {
+			if writes += len(p.acks); p.ack(erasures) != nil {
+				erased++
+			}
+		}
 		writes += len(w.acks)
 		calls += len(w.calls)
 		for _, c := range w.calls {
@@ -232,5 +268,5 @@ func (l *load) summary() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d writes, %d of %d calls answered so far, all accounted for", writes, answered, calls)
+	return fmt.Sprintf("%d writes, %d of %d calls answered, %d of %d people erased so far, all accounted for", writes, answered, calls, erased, people)
 }

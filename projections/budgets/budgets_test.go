@@ -88,7 +88,8 @@ func fill(w *world) {
 	w.given("", "bud_org", created("organization", organization(), 20))
 	w.given("ws_2", "bud_theirs", created("workspace", "ws_2", 30))
 	w.given("ws_1", "bud_app", created("app", "app_1", 40), budget.Disabled{})
-	w.given("ws_1", "bud_gone", created("app", "app_2", 50), budget.Deleted{})
+	w.given("ws_1", "bud_gone", created("app", "app_2", 50), budget.Reserved{ID: "r0", Amount: 5, ExpiresAt: now}, budget.Deleted{})
+	w.given("ws_1", "bud_gone", budget.Settled{ID: "r0", Amount: 5}) // a call that was running then; no row comes back
 	w.given("ws_1", "bud_team", budget.Reserved{ID: "r1", Amount: 10, Tokens: 5, ExpiresAt: now.Add(time.Minute)}, budget.Settled{ID: "r1", Amount: 10, Tokens: 4})
 }
 

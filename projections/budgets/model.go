@@ -119,7 +119,9 @@ func load(ctx context.Context, tx projections.Tx, id string) (*row, error) {
 }
 
 func store(ctx context.Context, tx projections.Tx, r *row) error {
-	if r.state.IsDeleted {
+	// What is settled or expires after its budget was deleted finds no row, and
+	// must not make one.
+	if r.state.IsDeleted || !r.state.Exists {
 		_, err := tx.Exec(ctx, `DELETE FROM budgets WHERE id = ?`, r.id)
 		return err
 	}

@@ -56,6 +56,7 @@ describe('resources', () => {
   test('every kind can be listed', async () => {
     await withPage(browser, {}, async (page) => {
       await open(page, 'resources')
+      await page.getByLabel('Kind').waitFor()
       const kinds = await page.getByLabel('Kind').locator('option').allTextContents()
       assert.ok(kinds.length >= 9)
       for (const kind of kinds) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -206,15 +207,36 @@ func (o *odyssey) kill() {
 		})
 	}
 	before, next := o.rebuilding(), o.t.TempDir()
-	err := os.CopyFS(next, os.DirFS(o.dir))
+	whole := os.CopyFS(next, os.DirFS(o.dir)) == nil && unchanged(o.dir, next)
 	release()
 	forgetting.Wait()
 	// Files that are replaced while they are copied are no picture of one moment.
-	if after := o.rebuilding(); err != nil || after != before || after == projections.RebuildComparing || after == projections.RebuildIndexing {
+	if after := o.rebuilding(); !whole || after != before || after == projections.RebuildComparing || after == projections.RebuildIndexing {
 		return
 	}
 	o.stop()
 	o.dir = next
+}
+
+// unchanged tells whether files are still what was copied of them. If they are,
+// the copy is a picture of the moment between copying and comparing; if not, an
+// erasure, say, emptied the log of changes in between, and no kill leaves that.
+func unchanged(dir, copied string) bool {
+	names, err := filepath.Glob(filepath.Join(copied, "*"))
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		was, err := os.ReadFile(name)
+		if err != nil {
+			return false
+		}
+		is, err := os.ReadFile(filepath.Join(dir, filepath.Base(name)))
+		if err != nil || !bytes.Equal(was, is) {
+			return false
+		}
+	}
+	return true
 }
 
 // rebuilding is what a rebuild does, "" when there is none.

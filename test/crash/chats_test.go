@@ -21,8 +21,9 @@ type chatting struct {
 
 func (c *chatting) begin() { *c = chatting{said: map[string]string{}} }
 
-// maxSaid keeps a chat within what one answer lists.
-const maxSaid = 40
+// maxSaid keeps a chat within what one answer lists: 40 messages, two a turn,
+// and a turn that a kill may have left open.
+const maxSaid = 15
 
 // chat sends the next message of the round's chat.
 func (w *worker) chat(ctx context.Context, c *kit.Client, name string) error {

@@ -94,7 +94,7 @@ func (a *API) audit() {
 	a.auditExports()
 }
 
-// verifyTimeout bounds a check of a whole chain: some ten million entries.
+// verifyTimeout bounds a check of a whole chain, which reads all of it and the log.
 const verifyTimeout = 5 * time.Minute
 
 func (a *API) listAudit(ctx context.Context, in *listAudit) (httpx.Reply[httpx.List[view.AuditLog]], error) {

@@ -57,8 +57,8 @@ func (v *verifier) readRows(ctx context.Context, from, to domain.Position) ([]*c
 	var page []*checkedRow
 	for rows.Next() {
 		c := &checkedRow{}
-		text := func(name string, into *string) any { return looseText{c, name, into} }
-		number := func(name string, into *int64) any { return looseNumber{c, name, into} }
+		text := func(name string, into *string) any { return loose[string]{c, name, into} }
+		number := func(name string, into *int64) any { return loose[int64]{c, name, into} }
 		var stream string
 		var revision, at int64
 		if err := rows.Scan(&c.Position, text("id", &c.ID), text("type", &c.Type), text("stream", &stream), text("subject", &c.subject),
@@ -106,35 +106,19 @@ func (c *checkedRow) differs(e *audit.Entry) string {
 	return ""
 }
 
-// looseText and looseNumber scan columns that somebody may have tampered with.
-type looseText struct {
+// loose scans a column that somebody may have tampered with.
+type loose[T string | int64] struct {
 	row    *checkedRow
 	column string
-	into   *string
+	into   *T
 }
 
 // Scan implements sql.Scanner.
-func (l looseText) Scan(value any) error {
-	text, ok := value.(string)
+func (l loose[T]) Scan(value any) error {
+	v, ok := value.(T)
 	if !ok {
 		l.row.unfit = l.column
 	}
-	*l.into = text
-	return nil
-}
-
-type looseNumber struct {
-	row    *checkedRow
-	column string
-	into   *int64
-}
-
-// Scan implements sql.Scanner.
-func (l looseNumber) Scan(value any) error {
-	n, ok := value.(int64)
-	if !ok {
-		l.row.unfit = l.column
-	}
-	*l.into = n
+	*l.into = v
 	return nil
 }

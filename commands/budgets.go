@@ -82,7 +82,8 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 			continue // deleted since the index was read
 		}
 		if err != nil {
-			return nil, errors.Join(err, b.Release(ctx, append(held, r))) // r too: an append may have failed after it was durable
+			_, freed := b.Release(ctx, append(held, r)) // r too: an append may have failed after it was durable
+			return nil, errors.Join(err, freed)
 		}
 		if len(out.Facts) > 0 {
 			held = append(held, r)
@@ -93,15 +94,17 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 }
 
 // Settle records what a call really cost in every budget that held something
-// for it. It may be repeated.
-func (b *Budgets) Settle(ctx context.Context, held []inference.Reservation, cost domain.Money, tokens int64) error {
+// for it. It may be repeated. It returns the position that includes it in all
+// of them, 0 when nothing had to be written.
+func (b *Budgets) Settle(ctx context.Context, held []inference.Reservation, cost domain.Money, tokens int64) (domain.Position, error) {
 	return b.each(ctx, held, func(id string) domain.Decider[budget.State] {
 		return budget.Settle{ID: id, Amount: cost, Tokens: tokens}
 	})
 }
 
-// Release gives back what was held for a call that cost nothing.
-func (b *Budgets) Release(ctx context.Context, held []inference.Reservation) error {
+// Release gives back what was held for a call that cost nothing. It returns
+// what Settle does.
+func (b *Budgets) Release(ctx context.Context, held []inference.Reservation) (domain.Position, error) {
 	return b.each(ctx, held, func(id string) domain.Decider[budget.State] {
 		return budget.Release{ID: id}
 	})
@@ -113,14 +116,16 @@ func (b *Budgets) Sweep(ctx context.Context, id string, until time.Time) error {
 	return err
 }
 
-func (b *Budgets) each(ctx context.Context, held []inference.Reservation, cmd func(id string) domain.Decider[budget.State]) error {
+func (b *Budgets) each(ctx context.Context, held []inference.Reservation, cmd func(id string) domain.Decider[budget.State]) (domain.Position, error) {
 	var errs []error
+	var last domain.Position
 	for _, r := range held {
-		_, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(r.BudgetID), cmd(r.ID), nil)
+		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(r.BudgetID), cmd(r.ID), nil)
 		errs = append(errs, err)
+		last = max(last, out.Position)
 		b.h.reached("reserve.ended")
 	}
-	return errors.Join(errs...)
+	return last, errors.Join(errs...)
 }
 
 // system addresses a budget as Strata itself: a call may spend from its

@@ -61,12 +61,15 @@ func TestConcurrentCallersCannotOverspend(t *testing.T) {
 					return
 				}
 				if rng.IntN(4) == 0 {
-					ok(t, budgets.Release(ctx, held))
+					_, err = budgets.Release(ctx, held)
+					ok(t, err)
 					continue
 				}
 				actual := domain.Money(rng.Int64N(int64(most) + 1))
-				ok(t, budgets.Settle(ctx, held, actual, 7))
-				ok(t, budgets.Settle(ctx, held, actual, 7)) // told twice, counted once
+				_, err = budgets.Settle(ctx, held, actual, 7)
+				ok(t, err)
+				_, err = budgets.Settle(ctx, held, actual, 7) // told twice, counted once
+				ok(t, err)
 				spent.Add(int64(actual))
 			}
 		})
@@ -124,7 +127,8 @@ func TestReserveForACallerThatIsGone(t *testing.T) {
 	for range 50 {
 		held, err := budgets.Reserve(gone, commands.Spender{Organization: "org_1", Workspace: "ws_1"}, 1, 1)
 		ok(t, err)
-		ok(t, budgets.Release(ctx, held))
+		_, err = budgets.Release(ctx, held)
+		ok(t, err)
 	}
 	if s := w.figures(p, id); s.Reserved != 0 || len(s.Open) != 0 {
 		t.Errorf("reserved %d in %d holds", s.Reserved, len(s.Open))

@@ -129,8 +129,13 @@ func (e *Erasures) Erase(ctx context.Context, req Request, in Erasure) (Outcome[
 	return out, e.cfg.Keys.Destroy(ctx, out.View.Keys, e.cfg.Handler.Now())
 }
 
-// ShowErasure is the view of an erasure that a command left.
-func ShowErasure(l *Loaded[privacy.Erasure]) privacy.Erasure { return *l.State }
+// ShowErasure is the view of an erasure that a command left: a copy, as the
+// state goes on changing while its places are cleaned.
+func ShowErasure(l *Loaded[privacy.Erasure]) privacy.Erasure {
+	shown := *l.State
+	shown.Places = slices.Clone(shown.Places)
+	return shown
+}
 
 // isUser tells whether a subject is a user of the organization.
 func (e *Erasures) isUser(ctx context.Context, p domain.Principal, subject string) (bool, error) {

@@ -25,6 +25,21 @@ func (l ledger) Reserve(ctx context.Context, c gateway.Call, model string, most 
 		App: c.App, User: c.User, EndUser: c.EndUser, APIKey: c.APIKey, Model: model}, most, tokens)
 }
 
+// Settle implements gateway.Budgets. The caller's next look at a budget includes
+// the call.
+func (l ledger) Settle(ctx context.Context, held []inference.Reservation, cost domain.Money, tokens int64) error {
+	p, err := l.Budgets.Settle(ctx, held, cost, tokens)
+	httpx.Wrote(ctx, p)
+	return err
+}
+
+// Release implements gateway.Budgets, as Settle.
+func (l ledger) Release(ctx context.Context, held []inference.Reservation) error {
+	p, err := l.Budgets.Release(ctx, held)
+	httpx.Wrote(ctx, p)
+	return err
+}
+
 // recorder writes calls to the log, both facts in one append.
 type recorder struct {
 	store streams.Store

@@ -180,7 +180,7 @@ func TestBudgetsHeal(t *testing.T) {
 	}
 	// The call did happen after all: it is paid for, late and once.
 	for range 2 {
-		if err := i.app.budgets.Settle(t.Context(), lost, 1000, 1); err != nil {
+		if _, err := i.app.budgets.Settle(t.Context(), lost, 1000, 1); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -77,7 +77,8 @@ func (b budgetHealer) Handle(ctx context.Context, e domain.Event) error {
 	if !ok || len(call.Reservations) == 0 {
 		return nil
 	}
-	return b.budgets.Settle(ctx, call.Reservations, call.Cost, call.InputTokens+call.OutputTokens)
+	_, err := b.budgets.Settle(ctx, call.Reservations, call.Cost, call.InputTokens+call.OutputTokens)
+	return err
 }
 
 // callWriter copies model calls to ClickHouse.

@@ -5,6 +5,8 @@
 package adminapi
 
 import (
+	"context"
+
 	"strata/commands"
 	"strata/domain"
 	"strata/internal/backup"
@@ -19,15 +21,24 @@ import (
 // Deps is what the operations work with.
 type Deps struct {
 	Models    *projections.Runner
-	Reactors  *logbus.Router
+	Reactors  Reactors
 	Handler   *commands.Handler
 	Store     streams.Store
-	Log       EventLog
-	Scavenges *embedded.Scavenges
+	Log       EventLog            // nil when the log is a server's: then there is nothing to look after
+	Scavenges *embedded.Scavenges // nil with Log
 	Codec     *streams.Codec
 	Backups   *backup.Keeper
 	// View shows an event with its secrets masked.
 	View func(*domain.Event) (*events.Event, error)
+}
+
+// Reactors are those that act on events, as things to look after. While they run
+// at another node there are none.
+type Reactors interface {
+	Status(ctx context.Context) ([]logbus.Status, error)
+	ParkedOf(ctx context.Context, name string, q logbus.ParkedQuery) ([]logbus.Parked, error)
+	Retry(ctx context.Context, name string, stream domain.StreamID) (logbus.Retried, error)
+	Obeyed(ctx context.Context, at domain.Position) error
 }
 
 // EventLog is the event log as a thing to look after.

@@ -42,6 +42,9 @@ type startScavenge struct {
 	}
 }
 
+// errServersLog answers who would look after a log that is not this process's.
+var errServersLog = domain.Errorf(domain.CodeUnavailable, "the event log is kept by a server of its own; look after it there")
+
 func (a *API) eventLog() {
 	op := func(id, method, path, summary, verb string) httpx.Op {
 		return httpx.Op{ID: id, Method: method, Path: "/admin/log" + path, Mount: httpx.API, Tag: "Admin", Summary: summary,
@@ -54,6 +57,9 @@ func (a *API) eventLog() {
 	begin.Description = "Events that stream metadata hides, and those of deleted streams, leave the disk. It runs in the background, beside reads and writes; " +
 		"`GET /admin/log` tells how it stands. Read models that are built anew do not see what was removed."
 	httpx.Register(a.r, begin, func(_ context.Context, in *startScavenge) (httpx.Reply[scavenge], error) {
+		if a.Scavenges == nil {
+			return httpx.Reply[scavenge]{}, errServersLog
+		}
 		err := a.Scavenges.Start(embedded.ScavengeOptions{BytesPerSecond: in.Body.BytesPerSecond})
 		if errors.Is(err, embedded.ErrScavenging) {
 			err = domain.Errorf(domain.CodeConflict, "the event log is being scavenged already").Because(err)
@@ -66,12 +72,18 @@ func (a *API) eventLog() {
 	cancel := op("cancelEventLogScavenge", http.MethodDelete, "/scavenge", "Cancel a scavenge", "scavenge")
 	cancel.Description = "What it has freed stays freed. Without one that runs it changes nothing."
 	httpx.Register(a.r, cancel, func(context.Context, *struct{}) (httpx.Reply[scavenge], error) {
+		if a.Scavenges == nil {
+			return httpx.Reply[scavenge]{}, errServersLog
+		}
 		a.Scavenges.Cancel()
 		return httpx.Respond(showScavenge(a.Scavenges.Status()))
 	})
 }
 
 func (a *API) showLog(context.Context, *struct{}) (httpx.Reply[eventLog], error) {
+	if a.Log == nil {
+		return httpx.Reply[eventLog]{}, errServersLog
+	}
 	stats, err := a.Log.Stats()
 	if err != nil {
 		return httpx.Reply[eventLog]{}, domain.Errorf(domain.CodeUnavailable, "the event log is closed").Because(err)

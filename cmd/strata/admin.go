@@ -9,13 +9,16 @@ import (
 
 // registerAdmin registers what those who run the installation can do.
 func (a *app) registerAdmin(r *httpx.Router) error {
-	if err := a.metrics.Register(newFollowers(a.models.runner, a.reactors)); err != nil {
+	if err := a.metrics.Register(newFollowers(a.models.runner, &a.duty)); err != nil {
 		return fmt.Errorf("metrics of projections: %w", err)
 	}
-	adminapi.Register(r, adminapi.Deps{
-		Models: a.models.runner, Reactors: a.reactors, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
+	deps := adminapi.Deps{
+		Models: a.models.runner, Reactors: &a.duty, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
 		Backups: a.backups,
-		Log:     a.store, Scavenges: a.scavenges,
-	})
+	}
+	if a.local != nil {
+		deps.Log, deps.Scavenges = a.local, a.scavenges
+	}
+	adminapi.Register(r, deps)
 	return nil
 }

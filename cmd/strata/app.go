@@ -35,7 +35,9 @@ type app struct {
 	now     func() time.Time
 	at      func(point string) // see failpoint
 
-	store     *embedded.Log
+	role      role
+	store     streams.Store
+	local     *embedded.Log // the store, when it is in this process; nil: a server's
 	scavenges *embedded.Scavenges
 	codec     *streams.Codec
 	sealer    *secrets.Sealer
@@ -47,13 +49,12 @@ type app struct {
 	models    *models
 	directory *directory
 	click     *clickhouse.DB
-	writer    *analytics.Writer
 	queries   *analytics.Queries
 	gateway   *gateway.Gateway
 	limiter   *ratelimit.Keeper
 	backups   *backup.Keeper
-	reactors  *logbus.Router
-	reactions *logbus.State
+	duty      onDuty
+	reactions *logbus.State // of reactors; nil unless the role runs them
 	started   time.Time
 
 	live     context.Context    // ends when the server begins to drain
@@ -68,8 +69,17 @@ type app struct {
 
 // open opens everything but the network. On an error, what was opened is closed.
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*app, error) {
-	a := &app{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, at: failpoint(), started: now()}
+	return newApp(everything, cfg, log, now).open(ctx)
+}
+
+func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) *app {
+	a := &app{role: r, cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), now: now, at: failpoint(), started: now()}
 	a.live, a.drain = context.WithCancel(context.Background())
+	return a
+}
+
+// open opens what the role needs, but the network. On an error, what was opened is closed.
+func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
 		a.openLog, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
@@ -92,12 +102,17 @@ func (a *app) close() error {
 	return errors.Join(errs...)
 }
 
+// openLog opens the event log, unless the app was given one that others share.
 func (a *app) openLog(context.Context) (err error) {
-	if a.store, err = openStore(a.cfg, a.log); err != nil {
+	if a.store != nil {
+		return nil
+	}
+	if a.local, err = openStore(a.cfg, a.log); err != nil {
 		return err
 	}
-	a.onClose(a.store.Close)
-	return nil
+	a.store = a.local
+	a.onClose(a.local.Close)
+	return a.permitted()
 }
 
 func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
@@ -119,7 +134,7 @@ func (a *app) openCommands(ctx context.Context) error {
 }
 
 func (a *app) openModels(ctx context.Context) (err error) {
-	if a.models, err = openModels(ctx, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil {
+	if a.models, err = openModels(ctx, a.role, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil {
 		return err
 	}
 	a.onClose(a.models.runner.Stop)
@@ -131,6 +146,10 @@ func (a *app) openModels(ctx context.Context) (err error) {
 }
 
 func (a *app) openAnalytics(ctx context.Context) (err error) {
+	if !a.role.has(reading | projecting) {
+		a.queries = analytics.NewQueries(nil, a.now) // registered, but never asked: see routes
+		return nil
+	}
 	a.click, err = clickhouse.Open(ctx, clickhouse.Config{
 		URL: a.cfg.ClickHouse.URL, DataDir: a.cfg.Data.Dir, Library: a.cfg.ClickHouse.Library,
 		MaxMemory: int64(a.cfg.ClickHouse.MemoryLimit), Connections: a.cfg.ClickHouse.Connections, Logger: a.log,
@@ -142,9 +161,6 @@ func (a *app) openAnalytics(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), engineStop)
 		defer cancel()
 		return a.click.Stop(ctx)
-	})
-	a.writer = analytics.NewWriter(a.click, analytics.WriterOptions{
-		BatchRows: a.cfg.ClickHouse.FlushRows, MaxDelay: a.cfg.ClickHouse.FlushInterval, Logger: a.log,
 	})
 	a.queries = analytics.NewQueries(a.click, a.now)
 	return nil
@@ -176,8 +192,8 @@ func (a *app) startWork(ctx context.Context) error {
 		a.background.Wait()
 		return nil
 	})
-	if err := a.startReactors(work); err != nil {
-		return fmt.Errorf("start reactors: %w", err)
+	if err := a.startDuties(work); err != nil {
+		return fmt.Errorf("start what runs once: %w", err)
 	}
 	a.backups = backup.NewKeeper(backedUp(a.cfg), a.cfg.Backup.Dir, version, a.now)
 	a.onClose(a.backups.Close)

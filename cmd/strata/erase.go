@@ -69,7 +69,11 @@ func (a *app) forgetAnalytics(ctx context.Context, f commands.Forgotten) error {
 	if err := a.passed(ctx, callWriter{}.Name(), func(s logbus.Status) bool { return s.Position >= f.Head }); err != nil {
 		return err
 	}
-	if err := a.writer.Drain(ctx); err != nil {
+	d := a.duty.now.Load()
+	if d == nil {
+		return errOffDuty
+	}
+	if err := d.writer.Drain(ctx); err != nil {
 		return err
 	}
 	return analytics.NewEraser(a.click).Erase(ctx, f.Workspaces, f.Subject.ID)
@@ -80,7 +84,7 @@ func (a *app) passed(ctx context.Context, name string, far func(logbus.Status) b
 	tick := time.NewTicker(healedEvery)
 	defer tick.Stop()
 	for {
-		all, err := a.reactors.Status(ctx)
+		all, err := a.duty.Status(ctx)
 		if err != nil {
 			return err
 		}

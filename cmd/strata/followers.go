@@ -8,19 +8,18 @@ import (
 
 	"strata/domain"
 	"strata/projections"
-	"strata/streams/logbus"
 )
 
 // followers shows what follows the log to Prometheus: read models, reactors and
 // writers. Every series is read when it is asked for.
 type followers struct {
 	models   *projections.Runner
-	reactors *logbus.Router
+	reactors *onDuty
 
 	position, lag, parked, ready, rebuilding *prometheus.Desc
 }
 
-func newFollowers(models *projections.Runner, reactors *logbus.Router) *followers {
+func newFollowers(models *projections.Runner, reactors *onDuty) *followers {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("strata_projection_"+name, help, []string{"projection"}, nil)
 	}
@@ -102,10 +101,7 @@ func (a *app) following(ctx context.Context) (models, reactors []follower, waiti
 			Parked: s.Parked, Rebuilding: s.Rebuild != nil && !s.Rebuild.State.Ended(), Failing: s.Error != ""})
 		waiting = waiting || !s.Ready || s.State == projections.StateStarting || s.State == projections.StateCatchingUp
 	}
-	if a.reactors == nil { // they start last
-		return models, nil, waiting, nil
-	}
-	others, err := a.reactors.Status(ctx)
+	others, err := a.duty.Status(ctx)
 	for _, s := range others {
 		reactors = append(reactors, follower{Name: s.Name, Ready: true, Position: s.Position, Lag: s.Lag, Parked: s.Parked, Failing: s.Error != ""})
 	}

@@ -57,7 +57,7 @@ func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
 func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
 	s := a.cfg.Server
 	r := httpx.New(httpx.Options{
-		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter,
+		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter, Serves: a.role.serves,
 		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
 		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
 	})
@@ -65,6 +65,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	if err != nil {
 		return nil, err
 	}
+	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
 		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
@@ -76,6 +77,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	if err != nil {
 		return nil, err
 	}
+	r.Room(roomRead)
 	readapi.Register(r, readapi.Deps{
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
@@ -83,13 +85,16 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,
 	})
+	r.Room(roomAdmin)
 	if err := a.registerAdmin(r); err != nil {
 		return nil, err
 	}
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))
 	r.Handle("/metrics", a.metrics.Handler())
-	r.Handle("/console", web.Console())
+	if a.role.has(reading) {
+		r.Handle("/console", web.Console())
+	}
 	r.Freeze()
 	return r, nil
 }
@@ -106,10 +111,10 @@ type readiness struct {
 }
 
 type components struct {
-	Log         component    `json:"log"`
-	Projections []follower   `json:"projections"`
-	Reactors    []follower   `json:"reactors"`
-	ClickHouse  engineStatus `json:"clickhouse"`
+	Log         component     `json:"log"`
+	Projections []follower    `json:"projections"`
+	Reactors    []follower    `json:"reactors"`
+	ClickHouse  *engineStatus `json:"clickhouse,omitempty"` // of nodes that use it
 }
 
 type component struct {
@@ -134,7 +139,9 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 		out.Status = "starting"
 	}
 	head, err := a.store.Head(r.Context())
-	err = cmp.Or(err, a.store.Err())
+	if local := a.local; local != nil {
+		err = cmp.Or(err, local.Err())
+	}
 	out.Components.Log = component{Status: "ready", Head: uint64(head)}
 	if err != nil {
 		out.Components.Log.Status, out.Components.Log.Error = "unavailable", err.Error()
@@ -142,7 +149,9 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	if err != nil || modelsErr != nil {
 		out.Status = "unavailable"
 	}
-	out.Components.ClickHouse = engineStatus{Status: a.click.Status(), Writer: a.writer.Status()}
+	if a.click != nil {
+		out.Components.ClickHouse = &engineStatus{Status: a.click.Status(), Writer: a.duty.writerStatus()}
+	}
 	if s := out.Components.ClickHouse.Status; s.State != clickhouse.Ready {
 		out.Components.ClickHouse.Message = s.Error
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -29,6 +30,7 @@ import (
 	"strata/projections/events"
 	identitymodel "strata/projections/identity"
 	"strata/projections/memories"
+	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
 	"strata/projections/timers"
@@ -91,8 +93,8 @@ const keptAnswers = 16 << 20
 // position waits for it.
 const linger = 5 * time.Millisecond
 
-func openModels(ctx context.Context, dir string, store streams.Store, codec *streams.Codec, log *slog.Logger, now func() time.Time) (*models, error) {
-	runner, err := projections.Open(ctx, projections.Config{Dir: dir, Store: store, Codec: codec, Logger: log, Linger: linger}, allModels()...)
+func openModels(ctx context.Context, r role, dir string, store streams.Store, codec *streams.Codec, log *slog.Logger, now func() time.Time) (*models, error) {
+	runner, err := projections.Open(ctx, projections.Config{Dir: dir, Store: store, Codec: codec, Logger: log, Linger: linger}, r.models()...)
 	if err != nil {
 		return nil, err
 	}
@@ -147,14 +149,31 @@ func openModels(ctx context.Context, dir string, store streams.Store, codec *str
 	return m, nil
 }
 
-// readerOf returns what the queries of one of allModels read from.
+// readerOf returns what the queries of one of allModels read from, whether the
+// runner keeps it or not.
 func readerOf(runner *projections.Runner, name string) projections.Reader {
 	r, err := runner.Reader(name)
-	if err != nil { // allModels and the caller disagree
-		panic(err)
+	if err != nil {
+		return absent{name}
 	}
 	return r
 }
+
+// absent is in the place of a read model that a role does without.
+type absent struct{ model string }
+
+func (a absent) fault() error {
+	return domain.Errorf(domain.CodeUnavailable, "this node does not keep the read model %s", a.model)
+}
+
+// Query implements projections.Reader.
+func (a absent) Query(context.Context, string, ...any) (*sql.Rows, error) { return nil, a.fault() }
+
+// QueryRow implements projections.Reader.
+func (a absent) QueryRow(context.Context, string, ...any) query.Row { return a }
+
+// Scan implements query.Row.
+func (a absent) Scan(...any) error { return a.fault() }
 
 // secretField tells which fields of events are never shown.
 func secretField(category, field string) bool {

@@ -368,7 +368,7 @@ func TestReadiness(t *testing.T) {
 // Until the read models have seen the log once, the server is starting.
 func TestReadinessWhileStarting(t *testing.T) {
 	ctx := t.Context()
-	a := &app{cfg: testConfig(t.TempDir()), log: slog.New(slog.DiscardHandler), now: time.Now}
+	a := &app{role: everything, cfg: testConfig(t.TempDir()), log: slog.New(slog.DiscardHandler), now: time.Now}
 	a.live, a.drain = context.WithCancel(ctx)
 	t.Cleanup(func() {
 		if err := a.close(); err != nil {
@@ -381,7 +381,7 @@ func TestReadinessWhileStarting(t *testing.T) {
 		}
 	}
 	var err error
-	if a.models, err = openModels(ctx, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil { // and not started
+	if a.models, err = openModels(ctx, everything, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil { // and not started
 		t.Fatal(err)
 	}
 	a.onClose(a.models.runner.Stop)

@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"strata/commands"
-	"strata/commands/timers"
 	"strata/domain"
 	"strata/domain/conversation"
 	"strata/domain/inference"
@@ -16,38 +14,6 @@ import (
 	"strata/streams"
 	"strata/streams/logbus"
 )
-
-// startReactors runs everything that follows the log and is no read model.
-func (a *app) startReactors(work context.Context) error {
-	state, err := logbus.OpenState(work, filepath.Join(a.cfg.Data.ModelsDir(), "reactors.db"))
-	if err != nil {
-		return err
-	}
-	a.onClose(state.Close)
-	a.reactions = state
-	a.reactors, err = logbus.NewRouter(logbus.Config{Store: a.store, Codec: a.codec, State: state, Logger: a.log,
-		Metrics: a.metrics, BatchWait: batchWait})
-	if err != nil {
-		return err
-	}
-	if err := a.reactors.AddReactor(budgetHealer{a.budgets}); err != nil {
-		return err
-	}
-	if err := a.reactors.AddReactor(timers.NewBudgets(a.handler, a.at)); err != nil {
-		return err
-	}
-	if err := a.reactors.AddWriter(callWriter{a.writer}); err != nil {
-		return err
-	}
-	if err := a.reactors.Start(); err != nil {
-		return err
-	}
-	a.onClose(a.reactors.Stop)
-	a.run(work, "analytics writer", a.writer.Run)
-	a.run(work, "housekeeping", a.housekeeping)
-	a.run(work, "timers", a.fireTimers)
-	return nil
-}
 
 // batchWait is short because the analytics writer gathers by itself.
 const batchWait = 20 * time.Millisecond
@@ -116,8 +82,9 @@ const (
 )
 
 // housekeeping releases reservations and closes turns whose process died. At
-// the start, all of them have: this process, which alone has the log, has made
-// none yet. Later, time tells: of turns here, of reservations by timers.
+// the start, all of them have, if this process alone has the log: it has made
+// none yet. Later, and where others write, time tells: of turns here, of
+// reservations by timers.
 func (a *app) housekeeping(ctx context.Context) error {
 	if err := a.models.runner.WaitLive(ctx); err != nil {
 		return err
@@ -126,6 +93,9 @@ func (a *app) housekeeping(ctx context.Context) error {
 		return err
 	}
 	before, released := a.started, false
+	if a.local == nil { // others may be at work
+		before, released = a.now().Add(-turnPatience), true
+	}
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
 	for {
@@ -157,7 +127,7 @@ func (a *app) healed(ctx context.Context) error {
 	tick := time.NewTicker(healedEvery)
 	defer tick.Stop()
 	for {
-		all, err := a.reactors.Status(ctx)
+		all, err := a.duty.Status(ctx)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,10 @@ import (
 
 // openScavenges lets the event log be scavenged while the server runs.
 func (a *app) openScavenges(context.Context) (err error) {
-	if a.scavenges, err = embedded.NewScavenges(a.store); err != nil {
+	if a.local == nil {
+		return nil // the log's server looks after it
+	}
+	if a.scavenges, err = embedded.NewScavenges(a.local); err != nil {
 		return err
 	}
 	a.onClose(a.scavenges.Stop)

@@ -19,9 +19,9 @@ import (
 	"strata/internal/telemetry"
 )
 
-// serve runs every role on one port until ctx ends, then drains.
-func serve(ctx context.Context, args []string, out io.Writer) error {
-	loaded, err := load("serve", args, nil)
+// serveAs runs a role on one port until ctx ends, then drains.
+func serveAs(ctx context.Context, r role, args []string, out io.Writer) error {
+	loaded, err := load(r.String(), args, nil)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if tracing != nil {
 		otel.SetTracerProvider(tracing)
 	}
-	a, err := open(ctx, cfg, log, clock())
+	a, err := newApp(r, cfg, log, clock()).open(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -42,6 +43,7 @@ type exchange struct {
 	bytes    int64
 	wrote    bool
 	hijacked bool
+	written  atomic.Uint64 // position of what the handler wrote, see Wrote
 	err      error
 }
 
@@ -114,6 +116,9 @@ func (t *table) serveExtra(x *exchange) {
 
 // serve takes a request through the steps that the operation asks for.
 func (x *exchange) serve() error {
+	if serves := x.table.opts.Serves; serves != nil && !serves(x.op.room) {
+		return domain.Errorf(domain.CodeUnavailable, "this node does not serve %s operations; ask the installation's edge, or a node that does", x.op.room)
+	}
 	if err := x.authenticate(); err != nil {
 		return err
 	}
@@ -132,11 +137,16 @@ func (x *exchange) serve() error {
 	for i, name := range x.op.params {
 		r.SetPathValue(name, x.params[i])
 	}
+	var err error
 	if x.op.Streaming {
 		x.op.raw.ServeHTTP(x, r)
-		return nil
+	} else {
+		err = compressing(x, r, x.op.raw)
 	}
-	return compressing(x, r, x.op.raw)
+	if x.wrote && !x.hijacked {
+		x.tellPosition(http.TrailerPrefix + HeaderPosition)
+	}
+	return err
 }
 
 // receive fills in the input of a handler, waits for the position that a read
@@ -327,8 +337,18 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols { // not for 1xx, which precede the answer
 		x.wrote, x.status = true, status
+		x.tellPosition(HeaderPosition)
 	}
 	x.w.WriteHeader(status)
+}
+
+// tellPosition says how far the log has to be read to see what a handler wrote
+// that told so by [Wrote]: in a header, or in a trailer when the answer had begun.
+// The clients' SDKs and the edge of a cluster send it back with what they read.
+func (x *exchange) tellPosition(name string) {
+	if p := x.written.Load(); p > 0 {
+		x.w.Header()[name] = []string{strconv.FormatUint(p, 10)}
+	}
 }
 
 // Write implements http.ResponseWriter.

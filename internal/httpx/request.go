@@ -69,8 +69,16 @@ func From(ctx context.Context) *Request {
 // Wrote tells of a write by a raw or streaming handler, whose answer has no
 // place for a position: the caller's next reads include it.
 func Wrote(ctx context.Context, p domain.Position) {
-	if x := exchangeOf(ctx); x != nil && x.table != nil && p > 0 {
-		x.note(p)
+	x := exchangeOf(ctx)
+	if x == nil || x.table == nil || p == 0 {
+		return
+	}
+	x.note(p)
+	for {
+		before := x.written.Load()
+		if before >= uint64(p) || x.written.CompareAndSwap(before, uint64(p)) {
+			return
+		}
 	}
 }
 

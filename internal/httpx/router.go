@@ -45,6 +45,9 @@ type Options struct {
 	Runs    func(*domain.Principal) bool // who runs the installation; nil: nobody, see Op.Installation
 	Waiter  Waiter                       // nil: answers do not wait for positions
 	Limiter *ratelimit.Limiter           // nil: no rate limits
+	// Serves tells whether this process answers the operations of a room; nil: all
+	// of them. The others are in the document and are refused, see [Router.Room].
+	Serves func(room string) bool
 
 	Logger      *slog.Logger          // default: discards
 	AccessLevel slog.Level            // of the access log for answers below 500; those above are errors
@@ -83,6 +86,7 @@ type Router struct {
 	ops    []*operation
 	ids    map[string]*operation
 	extra  []extraHandler
+	room   string // of what is registered now
 
 	freeze sync.Once
 	table  *table
@@ -95,6 +99,7 @@ type Router struct {
 // operation is a registered Op with all that can be known before a request.
 type operation struct {
 	Op
+	room   string   // see Router.Room
 	full   string   // path with the mount's prefix, as registered
 	params []string // names of the path's parameters, in order
 	in     *inputPlan
@@ -114,6 +119,11 @@ func New(o Options) *Router {
 	o.setDefaults()
 	return &Router{opts: o, shapes: shapes{}, ids: map[string]*operation{}}
 }
+
+// Room says to which room what is registered from now on belongs: "write",
+// "read". Processes of one installation may divide the rooms among them; all
+// register everything, so that each has the whole document.
+func (r *Router) Room(name string) { r.room = name }
 
 // Register adds an operation. I is a struct as the package comment tells; O is
 // any type with a JSON form, List[T] for pages, or json.RawMessage with
@@ -185,7 +195,7 @@ func (r *Router) add(op Op) *operation {
 	if op.ResultView == AutoView {
 		op.ResultView = Output
 	}
-	o := &operation{Op: op, full: op.Mount.Prefix + op.Path, params: pathParams(op.Path)}
+	o := &operation{Op: op, room: r.room, full: op.Mount.Prefix + op.Path, params: pathParams(op.Path)}
 	r.ids[op.ID] = o
 	r.ops = append(r.ops, o)
 	return o
@@ -211,7 +221,8 @@ func caller() string {
 
 // Route is a line of the table of routes.
 type Route struct {
-	Method, Path, Operation, Permission, Source string
+	Method, Path, Operation, Permission, Source, Room string
+	Streaming                                         bool
 }
 
 // Routes lists the operations by path and method. Permission is "public" for
@@ -219,14 +230,33 @@ type Route struct {
 func (r *Router) Routes() []Route {
 	out := make([]Route, 0, len(r.ops))
 	for _, o := range r.ops {
-		permission := cmp.Or(o.Permission, "-")
-		if o.Public {
-			permission = "public"
-		}
-		out = append(out, Route{o.Method, o.full, o.ID, permission, o.Source})
+		out = append(out, o.route())
 	}
 	slices.SortFunc(out, func(a, b Route) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 	return out
+}
+
+// route is the operation's line in the table.
+func (o *operation) route() Route {
+	permission := cmp.Or(o.Permission, "-")
+	if o.Public {
+		permission = "public"
+	}
+	return Route{Method: o.Method, Path: o.full, Operation: o.ID, Permission: permission, Source: o.Source, Room: o.room, Streaming: o.Streaming}
+}
+
+// Find returns the operation that a request asks for; false when there is none.
+func (r *Router) Find(req *http.Request) (Route, bool) {
+	r.Freeze()
+	m := r.table.mountOf(req.URL.Path)
+	if m == nil {
+		return Route{}, false
+	}
+	op, _, _ := m.match(req)
+	if op == nil {
+		return Route{}, false
+	}
+	return op.route(), true
 }

@@ -1,14 +1,12 @@
 package clickhouse
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,9 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"strata/internal/clickhouse/chserver"
-	"strata/internal/clickhouse/engine"
 )
 
 // readyFD is the descriptor on which the child says that it serves: the first
@@ -76,68 +71,45 @@ func (o childOptions) args() []string {
 	}
 }
 
+// engineSettings are those that the engine boots with.
+func (o childOptions) engineSettings() map[string]string {
+	return map[string]string{
+		"max_server_memory_usage": strconv.FormatInt(o.maxMemory, 10),
+		// Compiling to machine code costs a tenth of a second of processor
+		// time per kind of statement, anew after each start, and our
+		// statements take a few milliseconds without it.
+		"compile_expressions": "0", "compile_aggregate_expressions": "0", "compile_sort_description": "0",
+	}
+}
+
 func runChild(args []string, stdin io.Reader, log *slog.Logger) error {
 	o, err := parseChildArgs(args)
 	if err != nil {
 		return err
-	}
-	if err := os.MkdirAll(o.data, 0o700); err != nil {
-		return fmt.Errorf("storage directory: %w", err)
 	}
 	orphaned := make(chan struct{})
 	go func() {
 		defer close(orphaned)
 		_, _ = io.Copy(io.Discard, stdin)
 	}()
-	lock, err := lockDirectory(o.data, orphaned)
+	lock, eng, handler, err := openEngine(o, orphaned, log)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	eng, err := engine.Open(engine.Options{
-		Library: o.library, Path: o.data,
-		Settings: map[string]string{
-			"max_server_memory_usage": strconv.FormatInt(o.maxMemory, 10),
-			// Compiling to machine code costs a tenth of a second of processor
-			// time per kind of statement, anew after each start, and our
-			// statements take a few milliseconds without it.
-			"compile_expressions": "0", "compile_aggregate_expressions": "0", "compile_sort_description": "0",
-		},
-	})
-	if err != nil {
-		return err
-	}
-	handler, err := chserver.New(eng, o.connections, Database, log)
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("unix", o.socket)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w", o.socket, err)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
 	if err := announce(); err != nil {
 		return err
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-orphaned:
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("statements still ran when the time to stop was over: %w", err)
-	}
-	eng.Close()
-	return nil
+	return serveEngine(eng, handler, listener, orphaned, log)
 }
 
-// lockDirectory waits until no other child uses the storage directory: one
+// lockDirectory waits until no other process uses the storage directory: a child
 // whose parent was killed may still be finishing its statements.
-func lockDirectory(dir string, orphaned <-chan struct{}) (*os.File, error) {
+func lockDirectory(dir string, stop <-chan struct{}) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "strata.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the storage directory: %w", err)
@@ -150,7 +122,7 @@ func lockDirectory(dir string, orphaned <-chan struct{}) (*os.File, error) {
 			return nil, fmt.Errorf("lock the storage directory: %w", err)
 		}
 		return file, nil
-	case <-orphaned:
+	case <-stop:
 		return nil, errors.New("told to stop before the storage directory was free")
 	}
 }

@@ -8,5 +8,6 @@
 //     settings, valid for the one statement.
 //   - Results are Native blocks at the protocol revision the driver asked for.
 //     The engine writes revision 0 only, so blocks are transcoded.
+//   - Both directions can be in compressed frames (compress, decompress).
 //   - A fault answers 500 with ClickHouse's text and X-ClickHouse-Exception-Code.
 package chserver

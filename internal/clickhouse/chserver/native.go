@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ClickHouse/ch-go/compress"
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
@@ -35,6 +36,23 @@ func transcode(native []byte, revision uint64) ([]byte, error) {
 			return nil, fmt.Errorf("encode result block: %w", err)
 		}
 	}
+}
+
+// compressedFrame is how much of an answer goes into one compressed frame.
+const compressedFrame = 1 << 20
+
+// pack puts bytes into ClickHouse's compressed frames (LZ4).
+func pack(plain []byte) ([]byte, error) {
+	w := compress.NewWriter(0, compress.LZ4)
+	var out []byte
+	for len(plain) > 0 {
+		n := min(len(plain), compressedFrame)
+		if err := w.Compress(plain[:n]); err != nil {
+			return nil, fmt.Errorf("compress the answer: %w", err)
+		}
+		out, plain = append(out, w.Data...), plain[n:]
+	}
+	return out, nil
 }
 
 // encodeHead writes a block without rows: names and types only. (The driver

@@ -93,7 +93,11 @@ func (s *Server) execute(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return transcode(native, q.revision)
+	out, err := transcode(native, q.revision)
+	if err == nil && q.compress {
+		return pack(out)
+	}
+	return out, err
 }
 
 // acquire waits for an idle session.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -25,7 +26,8 @@ func TestParseRequest(t *testing.T) {
 		{name: "insert in lower case", query: "query=insert+into+t+format+native+", want: request{sql: "insert into t", insert: true}},
 		{name: "revision and database", query: "client_protocol_version=54460&database=d", body: "x", want: request{sql: "x", revision: 54460, database: "d"}},
 		{name: "bad revision", query: "client_protocol_version=new", fault: "client_protocol_version"},
-		{name: "compression", query: "compress=1", fault: "compression"},
+		{name: "compressed answer", query: "compress=1", body: "x", want: request{sql: "x", compress: true}},
+		{name: "compressed body that is none", query: "decompress=1", body: "x", fault: "read request"},
 		{name: "no compression", query: "compress=0&decompress=0", body: "x", want: request{sql: "x"}},
 		{name: "setting with an odd name", query: url.Values{"max_threads = 1, x": {"1"}}.Encode(), fault: "not the name of a setting"},
 	} {
@@ -42,7 +44,7 @@ func TestParseRequest(t *testing.T) {
 			continue
 		}
 		if got.sql != c.want.sql || got.insert != c.want.insert || !bytes.Equal(got.rows, c.want.rows) ||
-			got.revision != c.want.revision || got.database != c.want.database {
+			got.revision != c.want.revision || got.compress != c.want.compress || got.database != c.want.database {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
@@ -128,6 +130,53 @@ func TestTranscodeKeepsBlocks(t *testing.T) {
 	}
 }
 
+// What pack writes is what the driver's reader takes and parseRequest accepts.
+func TestPackedBodies(t *testing.T) {
+	plain := bytes.Repeat([]byte("rows of one kind "), compressedFrame/8) // more than a frame
+	packed, err := pack(plain)
+	if err != nil || len(packed) >= len(plain) {
+		t.Fatalf("%d bytes became %d, %v", len(plain), len(packed), err)
+	}
+	q, err := parseRequest(httptest.NewRequest("POST", "/?decompress=1&query=INSERT+INTO+t", bytes.NewReader(packed)))
+	if err != nil || !bytes.Equal(q.rows, plain) {
+		t.Errorf("the rows did not survive: %v", err)
+	}
+	if _, err := parseRequest(httptest.NewRequest("POST", "/?decompress=1&query=INSERT+INTO+t", bytes.NewReader(packed[:len(packed)-1]))); err == nil {
+		t.Error("a cut body was accepted")
+	}
+	if packed, err := pack(nil); err != nil || len(packed) != 0 {
+		t.Errorf("nothing became %d bytes, %v", len(packed), err)
+	}
+}
+
+func TestAuthenticate(t *testing.T) {
+	h := Authenticate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), "strata", "pass:word")
+	for name, c := range map[string]struct {
+		prepare func(*http.Request)
+		want    int
+	}{
+		"nobody":         {func(*http.Request) {}, http.StatusForbidden},
+		"basic":          {func(r *http.Request) { r.SetBasicAuth("strata", "pass:word") }, http.StatusTeapot},
+		"wrong password": {func(r *http.Request) { r.SetBasicAuth("strata", "pass") }, http.StatusForbidden},
+		"wrong user":     {func(r *http.Request) { r.SetBasicAuth("default", "pass:word") }, http.StatusForbidden},
+		"headers": {func(r *http.Request) {
+			r.Header.Set("X-ClickHouse-User", "strata")
+			r.Header.Set("X-ClickHouse-Key", "pass:word")
+		}, http.StatusTeapot},
+		"ping": {func(r *http.Request) { r.URL.Path = "/ping" }, http.StatusTeapot},
+	} {
+		r, w := httptest.NewRequest("POST", "/", nil), httptest.NewRecorder()
+		c.prepare(r)
+		h.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
+		}
+		if w.Code == http.StatusForbidden && w.Header().Get("X-ClickHouse-Exception-Code") != "516" {
+			t.Errorf("%s: code %q", name, w.Header().Get("X-ClickHouse-Exception-Code"))
+		}
+	}
+}
+
 func FuzzParseRequest(f *testing.F) {
 	f.Add("query=INSERT+INTO+t+FORMAT+Native&param_a=b", "rows")
 	f.Add("max_threads=1&client_protocol_version=54460", "SELECT 1")
@@ -137,6 +186,9 @@ func FuzzParseRequest(f *testing.F) {
 		q, err := parseRequest(r)
 		if err != nil {
 			return
+		}
+		if r.URL.Query().Get("decompress") == "1" {
+			return // the body is what was packed into it
 		}
 		if q.insert && string(q.rows) != body || !q.insert && q.sql != body {
 			t.Errorf("the body became %+v", q)

@@ -33,6 +33,7 @@ func clickhouseServer(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&s.CertFile, "tls-cert", "", "certificate of the server, PEM; with it only TLS is served")
 	fs.StringVar(&s.KeyFile, "tls-key", "", "private key of the certificate, PEM")
 	fs.StringVar(&s.ClientCAFile, "tls-client-ca", "", "authority whose certificates clients must show, PEM")
+	fs.StringVar(&s.ConfigFile, "config-file", "", "ClickHouse's own configuration for the engine: remote_servers, macros…")
 	fs.IntVar(&s.Connections, "connections", 6, "statements that run at once")
 	fs.Func("memory-limit", "memory the engine may use (default 1 GiB)", func(text string) (err error) {
 		memory, err = config.ParseBytes(text)

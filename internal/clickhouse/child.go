@@ -41,9 +41,9 @@ func ChildMain(args []string) int {
 }
 
 type childOptions struct {
-	socket, data, library string
-	maxMemory             int64
-	connections           int
+	socket, data, library, config string
+	maxMemory                     int64
+	connections                   int
 }
 
 func parseChildArgs(args []string) (childOptions, error) {
@@ -73,13 +73,17 @@ func (o childOptions) args() []string {
 
 // engineSettings are those that the engine boots with.
 func (o childOptions) engineSettings() map[string]string {
-	return map[string]string{
+	settings := map[string]string{
 		"max_server_memory_usage": strconv.FormatInt(o.maxMemory, 10),
 		// Compiling to machine code costs a tenth of a second of processor
 		// time per kind of statement, anew after each start, and our
 		// statements take a few milliseconds without it.
 		"compile_expressions": "0", "compile_aggregate_expressions": "0", "compile_sort_description": "0",
 	}
+	if o.config != "" {
+		settings["config-file"] = o.config
+	}
+	return settings
 }
 
 func runChild(args []string, stdin io.Reader, log *slog.Logger) error {

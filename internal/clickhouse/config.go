@@ -18,9 +18,17 @@ const ChildCommand = "clickhouse-child"
 // Config says where ClickHouse is. The zero value with a DataDir is the
 // embedded engine with sensible defaults.
 type Config struct {
-	// URL of a server (http://, https:// or clickhouse://, with user and
-	// password). Empty: the embedded engine.
+	// URL of a server (http://, https:// or clickhouse://, with user, password
+	// and database; several host:port, separated by commas, are addresses of the
+	// same data, used one at a time). Empty: the embedded engine.
 	URL string
+	// Cluster is the name of the server's cluster that tables are replicated and
+	// distributed over. Empty: the server is used as one.
+	Cluster string
+	// CAFile has the authorities that a server's certificate is trusted by
+	// (empty: the system's), CertFile and KeyFile our own certificate for servers
+	// that ask for one. All are PEM.
+	CAFile, CertFile, KeyFile string
 	// DataDir is Strata's data directory; the embedded engine uses its
 	// subdirectory "clickhouse".
 	DataDir string

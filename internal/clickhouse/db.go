@@ -2,11 +2,11 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"syscall"
 	"time"
 
@@ -31,6 +31,9 @@ type DB struct {
 	track   *tracker
 	child   *Supervisor // nil for a server, and when the library is missing
 	monitor *monitor    // nil when embedded
+
+	cluster  string // of the server; empty: it is none
+	database string
 }
 
 // Open prepares ClickHouse as cfg says. It waits neither for the child nor for
@@ -45,7 +48,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	if cfg.DataDir == "" {
 		return nil, errors.New("clickhouse: a data directory or a URL is needed")
 	}
-	db := &DB{}
+	db := &DB{database: Database}
 	dial := func(context.Context, string) (net.Conn, error) { return nil, ErrNoLibrary }
 	library, err := FindLibrary(cfg.Library, cfg.DataDir)
 	if err != nil {
@@ -73,41 +76,16 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 // openServer connects to a server. Its database is created when the first
 // connection succeeds, so credentials need that right or an existing database.
 func openServer(cfg Config) (*DB, error) {
-	options, err := serverOptions(cfg.URL)
+	options, dialer, err := serverOptions(cfg)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
-	db := &DB{track: newTracker()}
+	db := &DB{track: newTracker(), cluster: cfg.Cluster, database: options.Auth.Database}
 	if db.conn, err = ch.Open(options); err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
-	db.monitor = startMonitor(options, db.track, cfg.Logger)
+	db.monitor = startMonitor(watch{options: options, dialer: dialer, cluster: cfg.Cluster}, db.track, cfg.Logger)
 	return db, nil
-}
-
-func serverOptions(rawURL string) (*ch.Options, error) {
-	// The URL may hold a password, so it is in no error.
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return nil, errors.New("the ClickHouse URL is not of the form http(s)://user:password@host:port or clickhouse://…")
-	}
-	switch u.Scheme {
-	case "http", "https", "clickhouse":
-	default:
-		return nil, fmt.Errorf("the ClickHouse URL begins with %q, not with http, https or clickhouse", u.Scheme)
-	}
-	options, err := ch.ParseDSN(rawURL)
-	if err != nil {
-		return nil, errors.New("the ClickHouse URL has a parameter that is not understood")
-	}
-	if options.Auth.Database == "" || options.Auth.Database == "default" {
-		options.Auth.Database = Database
-	}
-	options.DialTimeout = dialTimeout
-	if options.Compression == nil { // the URL may say compress=…
-		options.Compression = &ch.Compression{Method: ch.CompressionLZ4}
-	}
-	return options, nil
 }
 
 // Conn returns the driver's connection pool. It stays valid across restarts.
@@ -115,6 +93,12 @@ func (db *DB) Conn() driver.Conn { return db.conn }
 
 // Embedded tells whether the engine is our own child, used by nobody else.
 func (db *DB) Embedded() bool { return db.monitor == nil }
+
+// Cluster is the name of the cluster that tables are spread over; empty: none.
+func (db *DB) Cluster() string { return db.cluster }
+
+// Database is the name of the database that holds everything.
+func (db *DB) Database() string { return db.database }
 
 // Status tells how the engine is.
 func (db *DB) Status() Status { return db.track.get() }
@@ -146,6 +130,9 @@ func (db *DB) Explain(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	case Unreachable(err):
 		return domain.Errorf(domain.CodeUnavailable, "analytics cannot be read now, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
+	case refused(err):
+		return domain.Errorf(domain.CodeUnavailable, "analytics cannot be read now: the ClickHouse server does not accept the user or password it is given").
+			Because(fmt.Errorf("%s: %w", what, err))
 	case unprepared(err):
 		return domain.Errorf(domain.CodeUnavailable, "analytics is being set up, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
 	default:
@@ -153,11 +140,19 @@ func (db *DB) Explain(what string, err error) error {
 	}
 }
 
-// ClickHouse's codes of what the first migrations have yet to make.
+// ClickHouse's codes of what the first migrations have yet to make, and of a
+// user it does not know.
 const (
-	codeUnknownTable    = 60
-	codeUnknownDatabase = 81
+	codeUnknownTable         = 60
+	codeUnknownDatabase      = 81
+	codeAuthenticationFailed = 516
 )
+
+// refused tells whether a server does not know the user or the password.
+func refused(err error) bool {
+	e, ok := errors.AsType[*ch.Exception](err)
+	return ok && e.Code == codeAuthenticationFailed
+}
 
 // unprepared tells whether an engine that serves already has no tables yet.
 func unprepared(err error) bool {
@@ -170,7 +165,10 @@ func unprepared(err error) bool {
 func Unreachable(err error) bool {
 	if errors.Is(err, ErrNotReady) || errors.Is(err, ErrNoLibrary) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, ch.ErrAcquireConnTimeout) {
+		errors.Is(err, ch.ErrAcquireConnTimeout) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		return true
 	}
 	_, isNet := errors.AsType[net.Error](err)

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,21 +23,31 @@ type monitor struct {
 	wg     sync.WaitGroup
 }
 
+// watch is what is watched.
+type watch struct {
+	options *ch.Options
+	dialer  *dialer
+	cluster string
+}
+
 // startMonitor follows the server's state until stop.
-func startMonitor(options *ch.Options, track *tracker, log *slog.Logger) *monitor {
+func startMonitor(w watch, track *tracker, log *slog.Logger) *monitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &monitor{cancel: cancel}
 	m.wg.Go(func() {
 		defer track.set(Stopped, 0, nil)
 		created := false
 		for ctx.Err() == nil {
-			err := lookAt(ctx, options, created)
+			err := w.look(ctx, created)
 			pause := lookWhenReady
 			if err == nil {
 				created = true
 				track.set(Ready, 0, nil)
 			} else {
 				pause = lookWhenAway
+				if ctx.Err() == nil && !refused(err) {
+					w.dialer.leave()
+				}
 				before := track.get().State
 				if before == Ready {
 					log.Warn("ClickHouse server is out of reach", "error", err)
@@ -53,10 +64,10 @@ func startMonitor(options *ch.Options, track *tracker, log *slog.Logger) *monito
 	return m
 }
 
-// lookAt pings the server, through a connection to its default database
-// because ours may not exist yet.
-func lookAt(ctx context.Context, options *ch.Options, created bool) (err error) {
-	o := *options
+// look pings the server, through a connection to its default database because
+// ours may not exist yet.
+func (w watch) look(ctx context.Context, created bool) (err error) {
+	o := *w.options
 	o.Auth.Database = "default"
 	o.MaxOpenConns, o.MaxIdleConns = 1, 1
 	var conn driver.Conn
@@ -69,7 +80,16 @@ func lookAt(ctx context.Context, options *ch.Options, created bool) (err error) 
 	if created {
 		return conn.Ping(ctx)
 	}
-	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+options.Auth.Database)
+	everywhere := ""
+	if w.cluster != "" {
+		everywhere = " ON CLUSTER " + QuoteIdent(w.cluster)
+	}
+	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+QuoteIdent(w.options.Auth.Database)+everywhere)
+}
+
+// QuoteIdent writes a name as an identifier of ClickHouse.
+func QuoteIdent(name string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`"
 }
 
 func (m *monitor) stop() {

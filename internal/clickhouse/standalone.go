@@ -26,12 +26,13 @@ type Standalone struct {
 	Password    string // empty: everybody who reaches the address
 	MaxMemory   int64  // bytes; 0: 1 GiB
 	Connections int    // statements at once; 0: 6
+	ConfigFile  string // ClickHouse's own configuration for the engine (remote_servers, macros…); empty: none
 
 	CertFile, KeyFile string // of the server; empty: no TLS
 	ClientCAFile      string // who signs clients' certificates; empty: none is asked for
 
-	Ready  func(net.Addr) // told once it serves; nil: nobody
-	Logger *slog.Logger   // nil: none
+	Ready  func(net.Addr) `json:"-"` // told once it serves; nil: nobody
+	Logger *slog.Logger   `json:"-"` // nil: none
 }
 
 // Serve runs the engine in this process and serves it until ctx ends, then lets
@@ -50,7 +51,7 @@ func (s Standalone) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := childOptions{data: s.DataDir, library: library, maxMemory: defaults.MaxMemory, connections: defaults.Connections}
+	o := childOptions{data: s.DataDir, library: library, maxMemory: defaults.MaxMemory, connections: defaults.Connections, config: s.ConfigFile}
 	lock, eng, handler, err := openEngine(o, ctx.Done(), defaults.Logger)
 	if err != nil {
 		return err
@@ -128,10 +129,14 @@ func openEngine(o childOptions, stop <-chan struct{}, log *slog.Logger) (*os.Fil
 	return lock, eng, handler, nil
 }
 
+// receiveTime is how long a client may take to send a statement and its rows:
+// those of one that hangs must not arrive when another has taken its place.
+const receiveTime = 30 * time.Second
+
 // serveEngine serves until stop, then lets statements under way end.
 func serveEngine(eng *engine.Engine, handler http.Handler, listener net.Listener, stop <-chan struct{}, log *slog.Logger) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: receiveTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -87,7 +87,11 @@ type Memory struct {
 
 // ClickHouse is the analytics engine.
 type ClickHouse struct {
-	URL           string        `yaml:"url" env:"CLICKHOUSE_URL" secret:"userinfo" doc:"ClickHouse server to use (http://, https:// or clickhouse://user:password@host:port). Empty: the embedded engine."`
+	URL           string        `yaml:"url" env:"CLICKHOUSE_URL" secret:"userinfo" doc:"ClickHouse server to use: http://, https:// or clickhouse://user:password@host:port/database. Several host:port, separated by commas, are addresses of the same data; the next is used when one is away. Empty: the embedded engine."`
+	Cluster       string        `yaml:"cluster" env:"CLICKHOUSE_CLUSTER" doc:"Name of the server's cluster (remote_servers): tables are then replicated and distributed over it. Empty: the server is used as one."`
+	CAFile        string        `yaml:"ca_file" env:"CLICKHOUSE_CA_FILE" doc:"Authorities, PEM, that the server's certificate is trusted by. Empty: those of the system."`
+	CertFile      string        `yaml:"cert_file" env:"CLICKHOUSE_CERT_FILE" doc:"Certificate, PEM, that is shown to a server that asks for one."`
+	KeyFile       string        `yaml:"key_file" env:"CLICKHOUSE_KEY_FILE" doc:"Private key of that certificate, PEM."`
 	Library       string        `yaml:"library" env:"CHDB_LIB" doc:"Path of libchdb, the embedded engine. Empty: looked for in <data>/lib, beside the program and in deploy/engine/node_modules."`
 	MemoryLimit   Bytes         `yaml:"memory_limit" env:"CLICKHOUSE_MEMORY_LIMIT" doc:"Memory the embedded engine may use. A query that would need more fails; the engine lives on."`
 	Connections   int           `yaml:"connections" env:"CLICKHOUSE_CONNECTIONS" doc:"Statements of the embedded engine that run at once."`

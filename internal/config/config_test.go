@@ -158,7 +158,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 func TestSecretsAreNeverShown(t *testing.T) {
 	got, err := load(t, "", []string{
 		"STRATA_ADMIN_KEY=a-very-secret-admin-key", "STRATA_MASTER_KEY=c2VjcmV0",
-		"STRATA_CLICKHOUSE_URL=clickhouse://default:hunter2@db:9000/strata",
+		"STRATA_CLICKHOUSE_URL=clickhouse://default:hunter2@db:9000,db2:9000/strata",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			t.Errorf("print shows %q:\n%s", secret, &out)
 		}
 	}
-	if !strings.Contains(out.String(), "clickhouse://default:xxxxx@db:9000/strata") {
+	if !strings.Contains(out.String(), "clickhouse://default:xxxxx@db:9000,db2:9000/strata") {
 		t.Errorf("print hides the server's address:\n%s", &out)
 	}
 	fs := flag.NewFlagSet("x", flag.ContinueOnError)

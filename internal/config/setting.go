@@ -136,10 +136,12 @@ func (s *setting) shown() string {
 	case s.secret == secretWhole:
 		return "********"
 	case s.secret == secretUserinfo:
-		u, err := url.Parse(text)
+		single, hosts := splitHosts(text)
+		u, err := url.Parse(single)
 		if err != nil {
 			return "********"
 		}
+		u.Host = hosts
 		return u.Redacted()
 	}
 	return text

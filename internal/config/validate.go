@@ -43,7 +43,14 @@ func (c *Config) Validate() error {
 	v.within("log.segment_size", c.Log.SegmentSize, 4<<10, 2<<30)
 	v.within("log.max_event_size", c.Log.MaxEventSize, 1<<10, 64<<20)
 	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
-	v.url("clickhouse.url", c.ClickHouse.URL, "http", "https", "clickhouse")
+	single, _ := splitHosts(c.ClickHouse.URL)
+	v.url("clickhouse.url", single, "http", "https", "clickhouse")
+	if c.ClickHouse.Cluster != "" && c.ClickHouse.URL == "" {
+		v.fault("clickhouse.cluster", "is set without clickhouse.url")
+	}
+	if (c.ClickHouse.CertFile == "") != (c.ClickHouse.KeyFile == "") {
+		v.fault("clickhouse.cert_file", "and clickhouse.key_file need each other")
+	}
 	v.within("clickhouse.memory_limit", c.ClickHouse.MemoryLimit, 256<<20, 1<<50)
 	v.number("clickhouse.connections", c.ClickHouse.Connections, 1, 64)
 	v.number("clickhouse.flush_rows", c.ClickHouse.FlushRows, 1, 1_000_000)
@@ -76,6 +83,23 @@ func (v *validator) url(path, text string, schemes ...string) {
 	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
 		v.fault(path, "is not a URL that begins with %s://", strings.Join(schemes, ":// or "))
 	}
+}
+
+// splitHosts takes a URL with several hosts, separated by commas, apart: one that
+// net/url understands, with the first of them, and all of them as they stand.
+func splitHosts(text string) (single, hosts string) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return text, ""
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	from := strings.LastIndex(rest[:end], "@") + 1
+	hosts = rest[from:end]
+	first, _, _ := strings.Cut(hosts, ",")
+	return scheme + "://" + rest[:from] + first + rest[end:], hosts
 }
 
 func (v *validator) within(path string, b, low, high Bytes) {

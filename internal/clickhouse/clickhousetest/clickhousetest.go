@@ -27,6 +27,9 @@ func Main(m *testing.M, after func() error) {
 	if len(os.Args) > 1 && os.Args[1] == clickhouse.ChildCommand {
 		os.Exit(clickhouse.ChildMain(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == serverCommand {
+		os.Exit(serverMain(os.Args[2]))
+	}
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -43,6 +43,7 @@ func subcommands() []subcommand {
 		{"dump", "dump [--to FILE] [flags]", "write the event log as JSON lines", dumpTool},
 		{"load", "load [--from FILE] [flags]", "read a dump into a data directory without a log", loadTool},
 		{"scavenge", "scavenge [flags]", "remove from the event log what no stream shows any more", scavengeLog},
+		{"eventstore", "eventstore [flags]", "serve the event log to other programs, over EventStoreDB's protocol", serveEventStore},
 		{"rebuild", "rebuild NAME [--server URL] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
 		{"erase", "erase SUBJECT --workspace W [flags]", "erase a person's data: from a stopped server's directory, a running server, and a backup", erase},
 		{"clickhouse", "clickhouse [flags]", "serve the embedded ClickHouse engine to other processes", clickhouseServer},

@@ -33,6 +33,10 @@ func NewLoader(environ []string) *Loader {
 	return l
 }
 
+// Defaults changes the defaults, for a program that shares settings with others
+// but not what they are when nobody has set them. It comes before Bind.
+func (l *Loader) Defaults(change func(*Config)) { change(&l.config) }
+
 // Bind declares --config and a flag for every setting that may have one.
 func (l *Loader) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&l.file, "config", "", "YAML `file` with settings; also "+fileEnv+" (default "+DefaultFile+" if it exists)")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ type control struct {
 	streams.Meta
 	DeletedBefore domain.Revision // events below were deleted; a later append does not bring them back
 	Tombstoned    bool
+	// system are keys for others than the log ("$acl"): kept when the log
+	// writes the metadata anew.
+	system map[string]json.RawMessage
 }
 
 func isSystem(s domain.StreamID) bool { return streams.IsSystem(s) }
@@ -34,8 +38,11 @@ const (
 
 // encode returns the type and data of the record that states c.
 func (c *control) encode() (typ string, data []byte, err error) {
-	fields := make(map[string]any, len(c.Custom)+4)
+	fields := make(map[string]any, len(c.Custom)+len(c.system)+4)
 	for k, v := range c.Custom {
+		fields[k] = v
+	}
+	for k, v := range c.system {
 		fields[k] = v
 	}
 	if c.MaxCount > 0 {
@@ -73,12 +80,26 @@ func decodeControl(typ string, data []byte) (*control, error) {
 	c.MaxCount, c.TruncateBefore = known.MaxCount, known.TruncateBefore
 	c.MaxAge = time.Duration(math.Round(known.MaxAge * float64(time.Second)))
 	c.DeletedBefore = known.DeletedBefore
+	if c.TruncateBefore == math.MaxInt64 && c.DeletedBefore > 0 {
+		c.TruncateBefore = 0 // EventStoreDB's mark of a deleted stream, beside ours
+	}
 	if err := json.Unmarshal(data, &c.Custom); err != nil {
 		return nil, fmt.Errorf("decode stream metadata: %w", err)
 	}
 	for k := range c.Custom {
 		if strings.HasPrefix(k, "$") {
 			delete(c.Custom, k)
+			c.system = map[string]json.RawMessage{}
+		}
+	}
+	if c.system != nil {
+		if err := json.Unmarshal(data, &c.system); err != nil {
+			return nil, fmt.Errorf("decode stream metadata: %w", err)
+		}
+		for k := range c.system {
+			if !strings.HasPrefix(k, "$") || slices.Contains([]string{keyMaxCount, keyMaxAge, keyTruncateBefore, keyDeletedBefore}, k) {
+				delete(c.system, k)
+			}
 		}
 	}
 	if len(c.Custom) == 0 {

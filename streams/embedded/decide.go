@@ -129,8 +129,11 @@ func (l *Log) checkAppend(stream domain.StreamID, expected streams.Expected, eve
 // what it writes. The answer may only be given when the group is durable: even
 // a refusal can rest on an event of the same group.
 func (w *writer) decide(r *request) error {
-	if r.op == opImport {
+	switch r.op {
+	case opImport:
 		return w.decideImport(r)
+	case opTransact:
+		return w.decideTransact(r)
 	}
 	h, err := w.log.own(r.stream)
 	if err != nil {

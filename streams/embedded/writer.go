@@ -23,6 +23,7 @@ const (
 	opDelete
 	opTombstone
 	opImport
+	opTransact
 	opSeal // begin a new segment, so that the one being written gets sealed
 )
 
@@ -34,6 +35,7 @@ type request struct {
 	events   []streams.Proposed
 	imports  []streams.Recorded // of an import; instead of stream and events
 	meta     streams.Meta
+	decide   func(*Tx) (streams.Result, error)
 	size     int // bytes in a segment, at most
 
 	result streams.Result
@@ -114,7 +116,7 @@ func (w *writer) do(ctx context.Context, r *request) (streams.Result, error) {
 }
 
 func (r *request) reset() *request {
-	r.events, r.imports, r.meta, r.err, r.result = nil, nil, streams.Meta{}, nil, streams.Result{}
+	r.events, r.imports, r.meta, r.decide, r.err, r.result = nil, nil, streams.Meta{}, nil, nil, streams.Result{}
 	return r
 }
 

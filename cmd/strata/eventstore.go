@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"strata/internal/config"
+	"strata/internal/eventstore"
+	"strata/internal/telemetry"
+)
+
+// defaultEventStoreListen has the port that EventStoreDB's clients expect.
+const defaultEventStoreListen = "127.0.0.1:2113"
+
+// eventStoreFlags are the settings that only `strata eventstore` has.
+type eventStoreFlags struct {
+	advertise string
+	maxAppend int
+}
+
+func (f *eventStoreFlags) bind(fs *flag.FlagSet) {
+	fs.StringVar(&f.advertise, "advertise", "", "`host:port` that clients are told to dial; default: the one they have dialled")
+	fs.IntVar(&f.maxAppend, "max-append-size", 1<<20, "largest append, in bytes of its events' data")
+}
+
+// serveEventStore serves the log of a data directory over EventStoreDB's
+// protocol. No other process may have the directory open.
+func serveEventStore(ctx context.Context, args []string, out io.Writer) (err error) {
+	fs := flag.NewFlagSet("strata eventstore", flag.ContinueOnError)
+	loader := config.NewLoader(os.Environ())
+	loader.Defaults(func(c *config.Config) { c.Server.Listen = defaultEventStoreListen })
+	loader.Bind(fs)
+	var flags eventStoreFlags
+	flags.bind(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("strata eventstore does not take %q", fs.Arg(0))
+	}
+	loaded, err := loader.Load()
+	if err != nil {
+		return err
+	}
+	cfg := &loaded.Config
+	tuneGarbage(cfg.Memory)
+	log, err := telemetry.Log{Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat}.Logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	server, err := eventstore.New(eventstore.Options{
+		Log: store, Advertise: flags.advertise, MaxAppendSize: flags.maxAppend, Logger: log, Services: eventStoreServices(),
+	})
+	if err != nil {
+		return err
+	}
+	return runEventStore(ctx, cfg, server, log, out)
+}
+
+// eventStoreServices are what is served beside streams.
+func eventStoreServices() []func(*eventstore.Server) (eventstore.Service, error) { return nil }
+
+// runEventStore listens, announces itself and serves until ctx ends.
+func runEventStore(ctx context.Context, cfg *config.Config, server *eventstore.Server, log *slog.Logger, out io.Writer) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if _, err := fmt.Fprintf(out, "Event store: esdb://%s?tls=false\n", listener.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("draining", "within", cfg.Server.ShutdownTimeout)
+	drain, cancel := context.WithTimeout(context.Background(), cfg.Server.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(server.Stop(drain), <-ended)
+}

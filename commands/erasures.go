@@ -26,7 +26,7 @@ type SubjectKeys interface {
 	Living(ctx context.Context, s streams.Subject) ([]uuid.UUID, error)
 	// Destroy destroys keys for good; those that are destroyed already are
 	// passed over.
-	Destroy(ctx context.Context, ids []uuid.UUID, at time.Time) error
+	Destroy(ctx context.Context, keys []streams.SubjectKey, at time.Time) error
 }
 
 // Forgotten says what a place must forget.
@@ -126,7 +126,12 @@ func (e *Erasures) Erase(ctx context.Context, req Request, in Erasure) (Outcome[
 	}
 	// The intent is in the log: from here on it is carried out in any case.
 	e.add(out.ID)
-	return out, e.cfg.Keys.Destroy(ctx, out.View.Keys, e.cfg.Handler.Now())
+	return out, e.cfg.Keys.Destroy(ctx, keysOf(&out.View), e.cfg.Handler.Now())
+}
+
+// keysOf names the keys that an erasure destroys.
+func keysOf(s *privacy.Erasure) []streams.SubjectKey {
+	return streams.KeysOf(streams.Subject{Organization: s.Organization, Workspace: s.Workspace, ID: s.Subject}, s.Keys)
 }
 
 // ShowErasure is the view of an erasure that a command left: a copy, as the
@@ -165,7 +170,7 @@ func mayEraseUser(p domain.Principal, subject string) error {
 // died between the intent and the destruction, and for a key store that came
 // back from an older backup. It notes what is still to be carried out.
 func (e *Erasures) Recover(ctx context.Context) error {
-	var keys []uuid.UUID
+	var keys []streams.SubjectKey
 	folded := map[domain.StreamID]*privacy.Erasure{}
 	var order []*privacy.Erasure
 	filter := &streams.Filter{Categories: []string{privacy.Erasures.Category}}
@@ -185,7 +190,7 @@ func (e *Erasures) Recover(ctx context.Context) error {
 		}
 		privacy.Erasures.Apply(s, ev)
 		if f, ok := ev.Fact.(privacy.SubjectErased); ok {
-			keys = append(keys, f.Keys...)
+			keys = append(keys, streams.KeysOf(streams.Subject{Organization: ev.Meta.Organization, Workspace: f.Workspace, ID: f.Subject}, f.Keys)...)
 		}
 	}
 	if len(keys) > 0 {
@@ -289,7 +294,7 @@ func (e *Erasures) carryOut(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.cfg.Keys.Destroy(ctx, s.Keys, e.cfg.Handler.Now()); err != nil {
+	if err := e.cfg.Keys.Destroy(ctx, keysOf(&s), e.cfg.Handler.Now()); err != nil {
 		return err
 	}
 	found, err := e.find(ctx, streams.Subject{Organization: s.Organization, Workspace: s.Workspace, ID: s.Subject})

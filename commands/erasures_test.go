@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"strata/commands"
 	"strata/domain"
 	"strata/domain/identity"
@@ -26,7 +24,7 @@ type stubborn struct {
 	fails bool
 }
 
-func (k *stubborn) Destroy(ctx context.Context, ids []uuid.UUID, at time.Time) error {
+func (k *stubborn) Destroy(ctx context.Context, ids []streams.SubjectKey, at time.Time) error {
 	if k.fails {
 		return errors.New("killed")
 	}

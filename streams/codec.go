@@ -37,6 +37,22 @@ type Keys interface {
 	Open(s Subject, bound, sealed []byte) ([]byte, error)
 }
 
+// SubjectKey names a key of a subject. Where it is asked for, the subject's
+// Workspace may be left out: ids are unique.
+type SubjectKey struct {
+	Subject Subject
+	ID      uuid.UUID
+}
+
+// KeysOf names several keys of one subject.
+func KeysOf(s Subject, ids []uuid.UUID) []SubjectKey {
+	keys := make([]SubjectKey, len(ids))
+	for i, id := range ids {
+		keys[i] = SubjectKey{Subject: s, ID: id}
+	}
+	return keys
+}
+
 // ErrErased: the subject's key was destroyed, the data cannot be read by anybody.
 var ErrErased = errors.New("subject was erased")
 

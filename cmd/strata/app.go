@@ -18,7 +18,6 @@ import (
 	"strata/internal/config"
 	"strata/internal/ratelimit"
 	"strata/internal/secrets"
-	"strata/internal/subjectkeys"
 	"strata/internal/telemetry"
 	"strata/projections/analytics"
 	"strata/streams"
@@ -41,7 +40,7 @@ type app struct {
 	scavenges *embedded.Scavenges
 	codec     *streams.Codec
 	sealer    *secrets.Sealer
-	keys      *subjectkeys.Store
+	keys      subjectKeys
 	handler   *commands.Handler
 	erasures  *commands.Erasures
 	resources *commands.Resources
@@ -206,6 +205,7 @@ func (a *app) startWork(ctx context.Context) error {
 	}
 	a.run(work, "rate limits", a.limiter.Run)
 	a.run(work, "erasures", a.erasures.Run)
+	a.followKeys(work)
 	return nil
 }
 

@@ -178,7 +178,7 @@ func (o eraseOrder) strike(ctx context.Context, everywhere bool) (n int, err err
 			return err
 		}
 		n = len(living)
-		return keys.Destroy(ctx, living, time.Now())
+		return keys.Destroy(ctx, streams.KeysOf(who, living), time.Now())
 	})
 	return n, err
 }

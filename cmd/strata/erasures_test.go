@@ -91,8 +91,10 @@ func (r *ring) Living(_ context.Context, who streams.Subject) (ids []uuid.UUID, 
 }
 
 // Destroy implements commands.SubjectKeys.
-func (r *ring) Destroy(_ context.Context, ids []uuid.UUID, _ time.Time) error {
-	r.destroy(ids)
+func (r *ring) Destroy(_ context.Context, keys []streams.SubjectKey, _ time.Time) error {
+	for _, k := range keys {
+		r.destroy([]uuid.UUID{k.ID})
+	}
 	return nil
 }
 

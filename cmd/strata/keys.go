@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"strata/commands"
 	"strata/internal/config"
 	"strata/internal/secrets"
 	"strata/internal/subjectkeys"
@@ -14,11 +15,48 @@ import (
 // openKeys opens the master key and the subjects' keys, with which the codec
 // reads and writes personal data.
 func (a *app) openKeys(ctx context.Context) (err error) {
+	if a.local == nil {
+		return a.openSharedKeys(ctx)
+	}
 	if a.sealer, a.keys, a.codec, err = openKeys(ctx, a.cfg, a.store); err != nil {
 		return err
 	}
 	a.onClose(a.keys.Close)
 	return nil
+}
+
+// subjectKeys are the keys that personal data is sealed under.
+type subjectKeys interface {
+	streams.Keys
+	commands.SubjectKeys
+	Close() error
+}
+
+// errNoMaster says that processes cannot agree on a key of their own making.
+var errNoMaster = errors.New("the event log is shared, so every node must be given the same master key: " +
+	"set STRATA_MASTER_KEY to 32 random bytes, for example of `openssl rand -base64 32`, and keep a copy")
+
+// openSharedKeys opens the keys that are in the log which several processes share.
+func (a *app) openSharedKeys(ctx context.Context) (err error) {
+	if a.cfg.Secrets.MasterKey == "" {
+		return errNoMaster
+	}
+	if a.sealer, err = secrets.Load(a.cfg.Secrets.MasterKey, ""); err != nil {
+		return err
+	}
+	if a.keys, err = subjectkeys.OpenShared(ctx, a.store, a.sealer); err != nil {
+		return err
+	}
+	a.onClose(a.keys.Close)
+	a.codec, err = newCodec(a.keys)
+	return err
+}
+
+// followKeys learns of keys that other processes destroy.
+func (a *app) followKeys(work context.Context) {
+	if s, ok := a.keys.(*subjectkeys.Shared); ok {
+		a.run(work, "subject keys", func(ctx context.Context) error { return s.Follow(ctx, a.log) })
+	}
 }
 
 func openKeys(ctx context.Context, cfg *config.Config, store streams.Store) (*secrets.Sealer, *subjectkeys.Store, *streams.Codec, error) {

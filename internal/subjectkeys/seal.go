@@ -26,6 +26,11 @@ func (s *Store) Seal(dst []byte, subject streams.Subject, bound, data []byte) ([
 	if err != nil {
 		return nil, err
 	}
+	return k.seal(dst, subject, bound, data)
+}
+
+// seal appends to dst what data reads as, sealed.
+func (k *key) seal(dst []byte, subject streams.Subject, bound, data []byte) ([]byte, error) {
 	size := k.aead.NonceSize()
 	out := make([]byte, 0, len(dst)+len(k.id)+size+len(data)+k.aead.Overhead())
 	out = append(append(out, dst...), k.id[:]...)
@@ -47,6 +52,11 @@ func (s *Store) Open(subject streams.Subject, bound, sealed []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
+	return k.open(subject, bound, box)
+}
+
+// open opens what seal made, without the key's id in front.
+func (k *key) open(subject streams.Subject, bound, box []byte) ([]byte, error) {
 	if k.aead == nil {
 		return nil, streams.ErrErased
 	}
@@ -156,13 +166,13 @@ func (s *Store) Living(ctx context.Context, subject streams.Subject) ([]uuid.UUI
 	return living, err
 }
 
-// Destroy destroys keys for good; ids of keys that are not there, or are
-// destroyed already, are passed over. When it returns, the keys are neither in
+// Destroy destroys keys for good; keys that are not there, or are destroyed
+// already, are passed over. A key's id is enough to find it. When it returns, the keys are neither in
 // memory nor on disk.
-func (s *Store) Destroy(ctx context.Context, ids []uuid.UUID, at time.Time) error {
+func (s *Store) Destroy(ctx context.Context, keys []streams.SubjectKey, at time.Time) error {
 	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		for _, id := range ids {
-			if _, err := tx.Exec(ctx, "UPDATE subject_keys SET key = NULL, destroyed_at = ?, ended = id WHERE id = ? AND key IS NOT NULL", at.UnixMicro(), id[:]); err != nil {
+		for _, k := range keys {
+			if _, err := tx.Exec(ctx, "UPDATE subject_keys SET key = NULL, destroyed_at = ?, ended = id WHERE id = ? AND key IS NOT NULL", at.UnixMicro(), k.ID[:]); err != nil {
 				return err
 			}
 		}
@@ -170,8 +180,8 @@ func (s *Store) Destroy(ctx context.Context, ids []uuid.UUID, at time.Time) erro
 	})
 	s.mu.Lock()
 	s.epoch++
-	for _, id := range ids {
-		s.cache.drop(id)
+	for _, k := range keys {
+		s.cache.drop(k.ID)
 	}
 	s.mu.Unlock()
 	if err != nil {

@@ -201,10 +201,7 @@ func (s *Store) fill(batch []*want) {
 
 // ensure inserts a key for a subject unless it has one.
 func (s *Store) ensure(ctx context.Context, tx *sqlite.Tx, subject streams.Subject) (*key, error) {
-	id, plain := domain.NewEventID(), make([]byte, keySize)
-	if _, err := rand.Read(plain); err != nil {
-		return nil, err
-	}
+	id, plain := domain.NewEventID(), newSecret()
 	wrapped, err := s.master.Wrap(plain, boundTo(id, subject))
 	if err != nil {
 		return nil, err
@@ -248,6 +245,13 @@ func (s *Store) scan(row interface{ Scan(into ...any) error }) (*key, error) {
 		return nil, fmt.Errorf("subject key %s: %w", k.id, err)
 	}
 	return newKey(k.id, subject, plain)
+}
+
+// newSecret draws a key.
+func newSecret() []byte {
+	plain := make([]byte, keySize)
+	_, _ = rand.Read(plain) // it never fails, says its documentation
+	return plain
 }
 
 func newKey(id uuid.UUID, subject streams.Subject, plain []byte) (*key, error) {

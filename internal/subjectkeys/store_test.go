@@ -82,7 +82,7 @@ func destroy(t testing.TB, s *subjectkeys.Store, who streams.Subject) {
 	for i, k := range keys {
 		ids[i] = k.ID
 	}
-	if err := s.Destroy(t.Context(), ids, time.UnixMicro(1)); err != nil {
+	if err := s.Destroy(t.Context(), streams.KeysOf(who, ids), time.UnixMicro(1)); err != nil {
 		t.Fatal(err)
 	}
 }

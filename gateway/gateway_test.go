@@ -232,7 +232,11 @@ func TestProviderFailures(t *testing.T) {
 	for name, tt := range tests {
 		for _, streamed := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: " streamed"}[streamed], func(t *testing.T) {
-				r := newRig(t, func(c *gateway.Config) { c.Timeouts.FirstByte = 50 * time.Millisecond })
+				r := newRig(t, func(c *gateway.Config) {
+					if name == "never answers" {
+						c.Timeouts.FirstByte = 50 * time.Millisecond
+					}
+				})
 				r.books.Limit(1_000_000)
 				r.up.Always(tt.behaviour)
 				var err error

@@ -98,7 +98,11 @@ func TestStreamEndings(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(c *gateway.Config) { c.Timeouts.Idle = 50 * time.Millisecond })
+			r := newRig(t, func(c *gateway.Config) {
+				if name == "falls silent" {
+					c.Timeouts.Idle = 50 * time.Millisecond
+				}
+			})
 			r.books.Limit(1_000_000)
 			r.up.Always(tt.behaviour)
 			_, text, _, err := r.stream(t, caller, streamed(""))

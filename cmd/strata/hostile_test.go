@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"strata/web"
 )
@@ -41,7 +42,9 @@ var hostileBodies = []string{
 
 // Whatever a client sends, it is never answered with a fault of ours.
 func TestHostileInput(t *testing.T) {
-	s := start(t)
+	s := install(t, t.TempDir(), func(a *app) {
+		a.cfg.Server.ReadWait = 20 * time.Millisecond // positions that will never be are among what is sent
+	})
 	routes, err := allRoutes(t.Context())
 	if err != nil {
 		t.Fatal(err)

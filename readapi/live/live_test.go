@@ -115,7 +115,7 @@ func TestEveryEventOnceInOrder(t *testing.T) {
 
 // A client that takes nothing is cut off, and meanwhile nobody waits for it.
 func TestSlowClientHoldsUpNobody(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Patience = 500 * time.Millisecond })
+	w := newWorld(t, func(c *Config) { c.Patience = 2 * time.Second })
 	slow, quick := w.must("ws", "ws_1", "", 0), w.must("sse", "ws_1", "", 0)
 	slow.until(t, "caught_up")
 	large := `"` + strings.Repeat("x", 1<<20-100) + `"`

@@ -65,6 +65,7 @@ var private = []struct {
 	{"github.com/ebitengine/purego", []string{"internal/clickhouse/engine"}, "calls into C are in one place"},
 	{"github.com/ClickHouse/clickhouse-go", []string{"internal/clickhouse", "projections/analytics"}, "analytics only"},
 	{"modernc.org/sqlite", []string{"internal/sqlite"}, "one place knows the driver"},
+	{"github.com/segmentio/kafka-go", []string{"streams/kafka"}, "one place knows the driver"},
 	{"github.com/danielgtaylor/huma", []string{"internal/httpx"}, "schemas come through the endpoint function"},
 	{"github.com/gorilla/mux", []string{"internal/httpx", "test/bench"}, "routes are registered through the endpoint function"},
 	{"gopkg.in/yaml.v3", []string{"internal/config"}, "settings are read in one place"},

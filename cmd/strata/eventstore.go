@@ -12,6 +12,7 @@ import (
 
 	"strata/internal/config"
 	"strata/internal/eventstore"
+	"strata/internal/eventstore/persistent"
 	"strata/internal/telemetry"
 )
 
@@ -60,7 +61,7 @@ func serveEventStore(ctx context.Context, args []string, out io.Writer) (err err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	server, err := eventstore.New(eventstore.Options{
-		Log: store, Advertise: flags.advertise, MaxAppendSize: flags.maxAppend, Logger: log, Services: eventStoreServices(),
+		Log: store, Advertise: flags.advertise, MaxAppendSize: flags.maxAppend, Logger: log, Services: eventStoreServices(log),
 	})
 	if err != nil {
 		return err
@@ -69,7 +70,11 @@ func serveEventStore(ctx context.Context, args []string, out io.Writer) (err err
 }
 
 // eventStoreServices are what is served beside streams.
-func eventStoreServices() []func(*eventstore.Server) (eventstore.Service, error) { return nil }
+func eventStoreServices(log *slog.Logger) []func(*eventstore.Server) (eventstore.Service, error) {
+	return []func(*eventstore.Server) (eventstore.Service, error){
+		persistent.Serve(persistent.Options{Logger: log}),
+	}
+}
 
 // runEventStore listens, announces itself and serves until ctx ends.
 func runEventStore(ctx context.Context, cfg *config.Config, server *eventstore.Server, log *slog.Logger, out io.Writer) error {

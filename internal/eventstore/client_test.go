@@ -12,6 +12,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/status"
 
 	"strata/internal/eventstore/eventstoretest"
 )
@@ -165,3 +166,12 @@ func TestSubscribeToStream(t *testing.T) {
 		next++
 	}
 }
+
+func readOptions() esdb.ReadStreamOptions { return esdb.ReadStreamOptions{} }
+
+func tombstoneOptions() esdb.TombstoneStreamOptions {
+	return esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}
+}
+
+// grpcCode names the status of an error.
+func grpcCode(err error) string { return status.Code(err).String() }

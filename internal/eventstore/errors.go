@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -119,7 +120,7 @@ func (s *Server) answer(ctx context.Context, method string, err error) error {
 	var f *Fault
 	if errors.As(err, &f) {
 		if len(f.Trailer) > 0 {
-			if terr := grpc.SetTrailer(ctx, metadata.Pairs(f.Trailer...)); terr != nil {
+			if terr := grpc.SetTrailer(ctx, metadata.Pairs(headerSafe(f.Trailer)...)); terr != nil {
 				s.opts.Logger.Warn("could not send the trailers of an error", "method", method, "error", terr)
 			}
 		}
@@ -130,4 +131,19 @@ func (s *Server) answer(ctx context.Context, method string, err error) error {
 	}
 	s.opts.Logger.Error("a call failed", "method", method, "error", err)
 	return &Fault{Code: codes.Internal, Message: "internal error"}
+}
+
+// headerSafe replaces what would break the connection: names of streams may hold
+// anything, headers no control characters.
+func headerSafe(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f {
+				return '?'
+			}
+			return r
+		}, v)
+	}
+	return out
 }

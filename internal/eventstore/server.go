@@ -75,8 +75,8 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		return nil, errors.New("eventstore: no log to serve")
 	}
-	if o.MaxAppendSize < 0 {
-		return nil, fmt.Errorf("eventstore: MaxAppendSize is %d, it must not be negative", o.MaxAppendSize)
+	if o.MaxAppendSize < 0 || o.MaxAppendSize > maxMessage {
+		return nil, fmt.Errorf("eventstore: MaxAppendSize is %d, not within 0 and %d", o.MaxAppendSize, maxMessage)
 	}
 	if o.MaxAppendSize == 0 {
 		o.MaxAppendSize = defaultMaxAppendSize

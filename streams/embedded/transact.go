@@ -72,12 +72,33 @@ func (l *Log) StreamState(ctx context.Context, stream domain.StreamID) (StreamSt
 //
 // Errors: those of decide, ErrTooLarge, ErrFull, ErrClosed.
 func (l *Log) Transact(ctx context.Context, size int, decide func(tx *Tx) (streams.Result, error)) (streams.Result, error) {
+	wait, err := l.TransactLater(ctx, size, decide)
+	if err != nil {
+		return streams.Result{}, err
+	}
+	return wait()
+}
+
+// TransactLater is Transact in two steps, for callers with many decisions at
+// once: those of one goroutine are decided in the order in which they are given,
+// and wait, which must be called once, returns the outcome of each. Until then
+// it is not known whether the decision was taken.
+func (l *Log) TransactLater(ctx context.Context, size int, decide func(tx *Tx) (streams.Result, error)) (wait func() (streams.Result, error), err error) {
 	if size += transactRoom; size > l.opts.MaxAppendSize {
-		return streams.Result{}, fmt.Errorf("%w: the append has %d bytes, the limit is %d", streams.ErrTooLarge, size, l.opts.MaxAppendSize)
+		return nil, fmt.Errorf("%w: the append has %d bytes, the limit is %d", streams.ErrTooLarge, size, l.opts.MaxAppendSize)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l.closed.Load() {
+		return nil, streams.ErrClosed
 	}
 	r := requests.Get().(*request)
 	r.op, r.decide, r.size = opTransact, decide, size
-	return l.submit(ctx, r)
+	if err := l.writer.enqueue(r); err != nil {
+		return nil, err
+	}
+	return func() (streams.Result, error) { return l.writer.await(ctx, r) }, nil
 }
 
 // transactRoom is what is kept free for what a decision finds to write beyond

@@ -97,11 +97,14 @@ func newWriter(l *Log, s *segment, m *memIndex, w walkEnd) *writer {
 // do hands a request to the writer and waits for its outcome. A context that
 // ends while the request still waits withdraws it.
 func (w *writer) do(ctx context.Context, r *request) (streams.Result, error) {
-	r.state.Store(requestWaiting)
 	if err := w.enqueue(r); err != nil {
-		requests.Put(r.reset())
 		return streams.Result{}, err
 	}
+	return w.await(ctx, r)
+}
+
+// await waits for the outcome of a request that the writer has.
+func (w *writer) await(ctx context.Context, r *request) (streams.Result, error) {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -120,10 +123,13 @@ func (r *request) reset() *request {
 	return r
 }
 
+// enqueue gives a request to the writer.
 func (w *writer) enqueue(r *request) error {
+	r.state.Store(requestWaiting)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopping {
+		requests.Put(r.reset())
 		return streams.ErrClosed
 	}
 	w.queue = append(w.queue, r)

@@ -40,18 +40,35 @@ type Result struct {
 // Errors: *streams.WrongRevision, ErrDeleted, streams.ErrTombstoned,
 // ErrTooLarge, ErrFull, ErrInvalid, ErrClosed.
 func (l *Log) Append(ctx context.Context, stream domain.StreamID, expected streams.Expected, events []Event) (Result, error) {
+	wait, err := l.AppendLater(ctx, stream, expected, events)
+	if err != nil {
+		return Result{}, err
+	}
+	return wait()
+}
+
+// AppendLater is Append in two steps: the appends of one goroutine are decided in
+// the order in which they are given, and wait, which must be called once, returns
+// the outcome of each.
+func (l *Log) AppendLater(ctx context.Context, stream domain.StreamID, expected streams.Expected, events []Event) (wait func() (Result, error), err error) {
 	a := appending{stream: stream, expected: expected, events: events, puts: make([]streams.Proposed, len(events))}
 	_, a.system = OfMetadata(stream)
 	size := 0
 	for i := range events {
 		if err := a.check(&events[i]); err != nil {
-			return Result{}, fmt.Errorf("event %d: %w", i, err)
+			return nil, fmt.Errorf("event %d: %w", i, err)
 		}
 		a.puts[i] = events[i].seal()
 		size += recordOverhead + len(stream) + len(events[i].Type) + len(a.puts[i].Workspace) + len(a.puts[i].Meta) + len(events[i].Data)
 	}
-	r, err := l.log.Transact(ctx, size, a.decide)
-	return Result{Last: r.Revision, Position: r.Position}, err
+	decided, err := l.log.TransactLater(ctx, size, a.decide)
+	if err != nil {
+		return nil, err
+	}
+	return func() (Result, error) {
+		r, err := decided()
+		return Result{Last: r.Revision, Position: r.Position}, err
+	}, nil
 }
 
 // recordOverhead is about what the log adds to an event.

@@ -285,7 +285,7 @@ func asDomain(err error) error {
 		return domain.Errorf(domain.CodeUnavailable, "the event log takes no writes now").Because(err)
 	case errors.Is(err, streams.ErrTooLarge):
 		return domain.Errorf(domain.CodePayloadTooLarge, "the event is larger than the log accepts").Because(err)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, streams.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return domain.Errorf(domain.CodeUnavailable, "the event log did not answer in time; the outcome is unknown, retry with an idempotency key").Because(err)
 	}
 	return err

@@ -80,6 +80,10 @@ var (
 	ErrTooLarge = errors.New("event is too large")
 	// ErrFull: no space left; reads go on, and writes will when there is space.
 	ErrFull = errors.New("event store is out of space")
+	// ErrUnavailable: a store on another machine cannot be reached, or did not
+	// answer in time. Whether a write was done is then unknown; repeating it with
+	// the same event ids does it once.
+	ErrUnavailable = errors.New("event store is not available")
 	// ErrInvalid: the arguments cannot be right (no events, empty stream name or type, zero id).
 	ErrInvalid = errors.New("invalid append")
 )
@@ -180,8 +184,10 @@ type Store interface {
 	// answers the first result with Repeated set, also after a restart. With
 	// Any and StreamExists a store may recognise only recent repeats. When ctx
 	// ends before the append was begun nothing is written; once begun, its
-	// outcome is answered.
-	// Errors: *WrongRevision, ErrTombstoned, ErrTooLarge, ErrFull, ErrInvalid, ErrClosed.
+	// outcome is answered, unless the store is on another machine that does not
+	// answer in time (ErrUnavailable).
+	// Errors: *WrongRevision, ErrTombstoned, ErrTooLarge, ErrFull, ErrInvalid,
+	// ErrClosed, ErrUnavailable.
 	Append(ctx context.Context, stream domain.StreamID, expected Expected, events ...Proposed) (Result, error)
 
 	// ReadStream yields events of a stream. It yields ErrStreamNotFound for one

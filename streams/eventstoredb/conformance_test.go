@@ -1,0 +1,45 @@
+package eventstoredb_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"strata/internal/eventstore/eventstoretest"
+	"strata/streams"
+	"strata/streams/eventstoredb"
+	"strata/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// factory opens stores of one server.
+type factory struct{ server *eventstoretest.Server }
+
+func (f factory) Open(t *testing.T) streams.Store {
+	t.Helper()
+	s, err := eventstoredb.Open(f.server.URL(), eventstoredb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Reopen also starts the server anew.
+func (f factory) Reopen(t *testing.T, s streams.Store) streams.Store {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.server.Restart()
+	return f.Open(t)
+}
+
+func TestConformance(t *testing.T) {
+	streamstest.Run(t, factory{eventstoretest.Start(t)})
+}

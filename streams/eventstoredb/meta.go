@@ -1,0 +1,211 @@
+package eventstoredb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"strata/domain"
+	"strata/streams"
+)
+
+// The server's own members of stream metadata.
+const (
+	keyMaxCount       = "$maxCount"
+	keyMaxAge         = "$maxAge" // seconds
+	keyTruncateBefore = "$tb"
+	// deletedMark in $tb says that the stream is deleted.
+	deletedMark = math.MaxInt64
+	// keyCut is ours; see cut.
+	keyCut = "strata.cut"
+)
+
+// cut tells the two meanings of $tb apart. A deletion writes there what it hid,
+// and hiding it must not end when an application sets its own.
+type cut struct {
+	Asked   int64           `json:"asked"`   // what the application set
+	Deleted int64           `json:"deleted"` // what a deletion hid
+	At      domain.Revision `json:"at"`      // of the metadata that says so: what the server wrote later is a deletion's
+}
+
+// streamMetadata is the metadata of a stream as the server has it.
+type streamMetadata struct {
+	revision domain.Revision // of the metadata stream; NoRevision without any
+	members  map[string]json.RawMessage
+	tb       int64
+	cut      *cut
+}
+
+// asked is what the application wants to be hidden.
+func (m *streamMetadata) asked() int64 {
+	switch {
+	case m.cut != nil:
+		return m.cut.Asked
+	case m.tb == deletedMark:
+		return 0
+	}
+	return m.tb
+}
+
+// deleted is what a deletion has hidden, or the mark of a stream that is deleted.
+func (m *streamMetadata) deleted() int64 {
+	if m.cut != nil && m.cut.At == m.revision {
+		return m.cut.Deleted
+	}
+	return m.tb
+}
+
+// StreamMeta reads a stream's metadata.
+func (s *Store) StreamMeta(ctx context.Context, stream domain.StreamID) (streams.Meta, error) {
+	if err := s.usable(ctx); err != nil {
+		return streams.Meta{}, err
+	}
+	if err := checkStream(stream); err != nil {
+		return streams.Meta{}, err
+	}
+	m, err := s.metadata(ctx, stream)
+	if err != nil {
+		return streams.Meta{}, s.readFailed(ctx, err)
+	}
+	out := streams.Meta{TruncateBefore: domain.Revision(m.asked())}
+	if out.MaxCount, err = member[int64](m, keyMaxCount); err != nil {
+		return out, err
+	}
+	age, err := member[float64](m, keyMaxAge)
+	if err != nil {
+		return out, err
+	}
+	out.MaxAge = time.Duration(math.Round(age * float64(time.Second)))
+	for k, v := range m.members {
+		if strings.HasPrefix(k, "$") || k == keyCut {
+			continue
+		}
+		var value any
+		if err := json.Unmarshal(v, &value); err != nil {
+			return out, fmt.Errorf("metadata of %s: %w", stream, err)
+		}
+		if out.Custom == nil {
+			out.Custom = map[string]any{}
+		}
+		out.Custom[k] = value
+	}
+	return out, nil
+}
+
+// member reads one member of metadata; the zero value when it is not there.
+func member[T any](m *streamMetadata, key string) (v T, err error) {
+	raw, ok := m.members[key]
+	if !ok {
+		return v, nil
+	}
+	if err = json.Unmarshal(raw, &v); err != nil {
+		err = fmt.Errorf("stream metadata %s: %w", key, err)
+	}
+	return v, err
+}
+
+// metadata reads the last metadata of a stream.
+func (s *Store) metadata(ctx context.Context, stream domain.StreamID) (*streamMetadata, error) {
+	c := s.scanStream("$$"+stream, streams.ReadStream{From: streams.End, Backwards: true, Limit: 1})
+	defer c.close()
+	m := &streamMetadata{revision: domain.NoRevision}
+	events, err := c.fill(ctx, 1)
+	if errors.Is(err, streams.ErrStreamNotFound) {
+		return m, nil
+	}
+	if err != nil || len(events) == 0 {
+		return m, err
+	}
+	m.revision = events[0].Revision
+	if len(events[0].Data) > 0 {
+		if err := json.Unmarshal(events[0].Data, &m.members); err != nil {
+			return nil, fmt.Errorf("metadata of %s: %w", stream, err)
+		}
+	}
+	if m.tb, err = member[int64](m, keyTruncateBefore); err != nil {
+		return nil, err
+	}
+	m.cut, err = member[*cut](m, keyCut)
+	return m, err
+}
+
+// SetStreamMeta replaces a stream's metadata. What the server itself, or its
+// other users, keep there (access rights, cache control) stays.
+func (s *Store) SetStreamMeta(ctx context.Context, stream domain.StreamID, meta streams.Meta) error {
+	if err := checkStream(stream); err != nil {
+		return err
+	}
+	if err := checkMeta(meta); err != nil {
+		return err
+	}
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		now, err := s.metadata(ctx, stream)
+		if err != nil {
+			return s.readFailed(ctx, err)
+		}
+		data, err := now.replaced(meta)
+		if err != nil {
+			return err
+		}
+		e := streams.Proposed{ID: domain.NewEventID(), Type: streams.TypeMetadata, Data: data}
+		_, err = s.append(ctx, "$$"+stream, streams.At(now.revision), []streams.Proposed{e})
+		if _, conflict := errors.AsType[*streams.WrongRevision](err); conflict && try < maxConflicts {
+			continue
+		}
+		return err
+	}
+}
+
+// maxConflicts bounds how often a change is decided again because somebody else
+// changed the same.
+const maxConflicts = 16
+
+// replaced is the metadata that follows.
+func (m *streamMetadata) replaced(meta streams.Meta) ([]byte, error) {
+	out := make(map[string]any, len(m.members)+len(meta.Custom)+4)
+	for k, v := range m.members {
+		if strings.HasPrefix(k, "$") {
+			out[k] = v
+		}
+	}
+	for _, k := range []string{keyMaxCount, keyMaxAge, keyTruncateBefore} {
+		delete(out, k)
+	}
+	for k, v := range meta.Custom {
+		out[k] = v
+	}
+	if meta.MaxCount > 0 {
+		out[keyMaxCount] = meta.MaxCount
+	}
+	if meta.MaxAge > 0 {
+		out[keyMaxAge] = int64(math.Ceil(meta.MaxAge.Seconds()))
+	}
+	c := cut{Asked: int64(meta.TruncateBefore), Deleted: m.deleted(), At: m.revision + 1}
+	if tb := max(c.Asked, c.Deleted); tb > 0 {
+		out[keyTruncateBefore], out[keyCut] = tb, c
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("%w: metadata: %w", streams.ErrInvalid, err)
+	}
+	return data, nil
+}
+
+func checkMeta(m streams.Meta) error {
+	if m.MaxCount < 0 || m.MaxAge < 0 || m.TruncateBefore < 0 {
+		return fmt.Errorf("%w: metadata must not be negative", streams.ErrInvalid)
+	}
+	for k := range m.Custom {
+		if strings.HasPrefix(k, "$") || k == keyCut {
+			return fmt.Errorf("%w: metadata key %q is reserved", streams.ErrInvalid, k)
+		}
+	}
+	return nil
+}

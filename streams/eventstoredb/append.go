@@ -1,6 +1,7 @@
 package eventstoredb
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	pb "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"strata/domain"
 	"strata/streams"
@@ -73,15 +76,97 @@ func (s *Store) append(ctx context.Context, stream domain.StreamID, expected str
 			return streams.Result{}, s.failed(ctx, within, err)
 		}
 	}
+	if expected == streams.StreamExists {
+		// To the server a stream with metadata exists, to the port one with events.
+		if state, err := s.look(within, stream); err != nil || state.last == domain.NoRevision {
+			return streams.Result{}, s.failed(ctx, within, cmp.Or(err, state.refusal(stream, expected)))
+		}
+	}
 	before := domain.Position(s.known.Load())
 	a := &pendingAppend{stream: stream, expected: expected, messages: encode(events), patience: s.opts.Patience}
 	r, err := s.deliver(within, a)
+	if _, wrong := errors.AsType[*streams.WrongRevision](err); wrong && expected == streams.NoStream {
+		r, err = s.begunAnew(within, stream, events, err)
+	}
 	if err != nil {
 		return streams.Result{}, s.failed(ctx, within, err)
 	}
-	r.Repeated = r.Position <= before
+	if r.Repeated = r.Position <= before; r.Repeated && expected < streams.NoStream {
+		if err := s.inOrder(within, stream, expected, events, r.Revision); err != nil {
+			return streams.Result{}, s.failed(ctx, within, err)
+		}
+	}
 	s.acknowledged(r.Position)
 	return r, nil
+}
+
+// inOrder checks what the server takes for a repeat without an exact revision: it
+// looks for every event by itself, the port wants them one after another.
+func (s *Store) inOrder(ctx context.Context, stream domain.StreamID, expected streams.Expected, events []streams.Proposed, last domain.Revision) error {
+	if len(events) == 1 {
+		return nil
+	}
+	c := s.scanStream(stream, streams.ReadStream{From: last, Backwards: true, Limit: len(events)})
+	defer c.close()
+	for i := len(events) - 1; i >= 0; {
+		list, err := c.fill(ctx, i+1)
+		if errors.Is(err, streams.ErrStreamNotFound) {
+			return nil // deleted since: nothing speaks against it
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if e.ID != events[i].ID {
+				return s.refused(ctx, stream, expected)
+			}
+			i--
+		}
+		if c.ended && i >= 0 { // some of it is hidden by now
+			return nil
+		}
+	}
+	return nil
+}
+
+// begunAnew looks whether a stream that should have no event was deleted and
+// begun anew by this very append: servers look for a repeat at its very beginning
+// only. If not, the refusal stands.
+func (s *Store) begunAnew(ctx context.Context, stream domain.StreamID, events []streams.Proposed, refusal error) (streams.Result, error) {
+	c := s.scanStream(stream, streams.ReadStream{Limit: len(events)})
+	defer c.close()
+	var last streams.Recorded
+	for i := 0; i < len(events); {
+		list, err := c.fill(ctx, len(events)-i)
+		if err != nil && !errors.Is(err, streams.ErrStreamNotFound) {
+			return streams.Result{}, err
+		}
+		for _, e := range list {
+			if e.ID != events[i].ID {
+				return streams.Result{}, refusal
+			}
+			last = e
+			i++
+		}
+		if c.ended && i < len(events) || err != nil {
+			return streams.Result{}, refusal
+		}
+	}
+	return streams.Result{Revision: last.Revision, Position: last.Position}, nil
+}
+
+// refused makes the error of an append that the stream does not admit.
+func (s *Store) refused(ctx context.Context, stream domain.StreamID, expected streams.Expected) error {
+	state, err := s.look(ctx, stream)
+	return cmp.Or(err, state.refusal(stream, expected))
+}
+
+// refusal is the error of an append to a stream in this state.
+func (st streamState) refusal(stream domain.StreamID, expected streams.Expected) error {
+	if st.tombstoned {
+		return streams.ErrTombstoned
+	}
+	return &streams.WrongRevision{Stream: stream, Expected: expected, Actual: st.last}
 }
 
 // failed is the error of a call: its own, unless it ended for want of an answer.
@@ -122,34 +207,26 @@ func (s *Store) alone(ctx context.Context, key appendKey) (leave func(), err err
 // the server knows its events by their ids.
 func (s *Store) deliver(ctx context.Context, a *pendingAppend) (r streams.Result, err error) {
 	err = s.insist(ctx, func(n *node) error {
-		if n.batches == nil {
-			r, err = s.appendSingly(ctx, n, a)
-			return err
+		if n.batches != nil && !n.single.Load() {
+			answer, err := n.batches.append(ctx, a)
+			if err == nil {
+				r, err = a.outcome(answer)
+				return err
+			}
+			if status.Code(err) != codes.Unimplemented {
+				return err
+			}
+			n.single.Store(true) // it was announced, but something on the way does not know it
 		}
-		answer, _, err := n.batches.append(ctx, a)
-		if err != nil {
-			return err
-		}
-		r, err = a.outcome(answer)
+		r, err = s.appendSingly(ctx, n, a)
 		return err
 	})
 	if errors.Is(err, streams.ErrTombstoned) && a.expected == streams.StreamExists {
-		err = s.gone(ctx, a)
+		// Servers say the same of a stream that was closed for ever and of one that
+		// may come back.
+		err = s.refused(ctx, a.stream, a.expected)
 	}
 	return r, err
-}
-
-// gone tells what is meant by "deleted" of a stream that was to exist: servers
-// say the same of one that was deleted for good and of one that may come back.
-func (s *Store) gone(ctx context.Context, a *pendingAppend) error {
-	state, err := s.look(ctx, a.stream)
-	if err != nil {
-		return err
-	}
-	if state.tombstoned {
-		return streams.ErrTombstoned
-	}
-	return &streams.WrongRevision{Stream: a.stream, Expected: a.expected, Actual: state.last}
 }
 
 // insist calls a node, and the next one when the connection breaks or the node

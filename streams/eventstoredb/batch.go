@@ -55,26 +55,26 @@ func newBatches(life context.Context, api pb.StreamsClient, work *sync.WaitGroup
 	return &batches{life: life, api: api, queue: make(chan *batchCall), work: work}
 }
 
-// append sends an append and waits for its answer. begun tells whether anything
-// was sent; when it was and there is an error, the outcome is unknown.
-func (b *batches) append(ctx context.Context, a *pendingAppend) (_ *pb.BatchAppendResp, begun bool, err error) {
+// append sends an append and waits for its answer. After an error its outcome is
+// unknown.
+func (b *batches) append(ctx context.Context, a *pendingAppend) (*pb.BatchAppendResp, error) {
 	p, err := b.open()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	call := &batchCall{append: a, done: make(chan struct{})}
 	select {
 	case b.queue <- call:
 	case <-p.ended:
-		return nil, false, p.err
+		return nil, p.err
 	case <-ctx.Done():
-		return nil, false, ctx.Err()
+		return nil, ctx.Err()
 	}
 	select {
 	case <-call.done:
-		return call.answer, true, call.err
+		return call.answer, call.err
 	case <-ctx.Done():
-		return nil, true, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

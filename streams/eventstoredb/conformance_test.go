@@ -1,6 +1,7 @@
 package eventstoredb_test
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,7 +12,14 @@ import (
 	"strata/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Every step of a history is a dozen calls over the network: fewer histories
+	// than rapid's hundred, unless -rapid.checks says otherwise.
+	if err := flag.Set("rapid.checks", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // factory opens stores of one server.
 type factory struct{ server *eventstoretest.Server }

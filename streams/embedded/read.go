@@ -118,7 +118,7 @@ func (r *streamReader) begin(stream domain.StreamID, q streams.ReadStream) error
 	}
 	if st.control != nil && st.control.MaxAge > 0 {
 		r.since = r.log.opts.Clock().Add(-st.control.MaxAge).UnixMicro()
-	} else if n := domain.Revision(q.Limit); n > 0 && !r.log.removed.Load() { // the limit tells which revisions
+	} else if n := domain.Revision(q.Limit); n > 0 && n <= r.hi-r.lo && !r.log.removed.Load() { // the limit tells which revisions
 		if r.backwards {
 			r.lo = max(r.lo, r.hi-n+1)
 		} else {

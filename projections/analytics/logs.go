@@ -284,13 +284,13 @@ func (q *Queries) Summary(ctx context.Context, f Filter) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	list, err := q.measures(ctx, selection{filter: f, keys: []string{"model"}, order: "calls DESC, model"})
+	sets, err := q.measures(ctx, selection{filter: f, sets: [][]string{{"model"}}, sums: allSums})
 	if err != nil {
 		return Summary{}, err
 	}
 	s := Summary{PeriodStart: f.Start, PeriodEnd: f.End, ModelUsage: map[string]ModelUsage{}}
 	var all measure
-	for _, m := range list {
+	for _, m := range sets[0] {
 		s.ModelUsage[m.Model] = ModelUsage{
 			Calls: m.Calls, InputTokens: m.Input, OutputTokens: m.Output, TotalTokens: m.Input + m.Output,
 			CostUSD: m.costUSD(), AvgLatencyMS: m.avgLatencyMS(),

@@ -11,6 +11,37 @@ type span struct {
 	start, end time.Time
 }
 
+// table is where a span is read from.
+func (s span) table() string {
+	if s.source == nil {
+		return rowsTable.name
+	}
+	return s.source.name
+}
+
+// timeColumn is the time of the table's rows, and its type.
+func (s span) timeColumn() (column, timeType string) {
+	if s.source == nil {
+		return "ts", "DateTime64(6, 'UTC')"
+	}
+	return "bucket", "DateTime('UTC')"
+}
+
+// sum is a column that a [selection] adds up: added up already if it is merged,
+// else as it stands in a rollup.
+func (s span) sum(column string, merged bool) string {
+	switch {
+	case s.source != nil && !merged:
+		return column
+	case s.source != nil:
+	case column == "calls":
+		return "count()"
+	case column == "errors":
+		return "countIf(status = 'error')"
+	}
+	return "sum(" + column + ")"
+}
+
 // cover splits [start, end) so that as much as possible is read from the first
 // rollup, what is left at both edges from the next, and the remainder from the
 // rows. Spans of rollups begin and end at whole units, so no call is counted

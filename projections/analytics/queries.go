@@ -29,6 +29,7 @@ func NewQueries(db *clickhouse.DB, now func() time.Time) *Queries {
 
 // measure is one group of calls, as ClickHouse sums it up.
 type measure struct {
+	Absent    uint64    `ch:"absent"` // of which set it is: selection.absent
 	Step      time.Time `ch:"step"`
 	Model     string    `ch:"model"`
 	App       string    `ch:"app_id"`
@@ -66,21 +67,32 @@ func quantileMS(list []float32, i int) float64 {
 	return float64(list[i]) / 1000
 }
 
-// measures runs a selection.
-func (q *Queries) measures(ctx context.Context, s selection) ([]measure, error) {
+// measures runs a selection and returns the groups of each of its sets.
+func (q *Queries) measures(ctx context.Context, s selection) ([][]measure, error) {
 	sql, args := s.sql()
 	var list []measure
 	if err := q.db.Conn().Select(ctx, &list, sql, args...); err != nil {
 		return nil, q.db.Explain("query analytics", err)
 	}
-	return list, nil
+	if len(s.sets) == 1 {
+		return [][]measure{list}, nil
+	}
+	groups := make([][]measure, len(s.sets))
+	for i, set := range s.sets {
+		for _, m := range list {
+			if m.Absent == s.absent(set) {
+				groups[i] = append(groups[i], m)
+			}
+		}
+	}
+	return groups, nil
 }
 
-// total runs a selection without groups, which has exactly one row.
-func (q *Queries) total(ctx context.Context, s selection) (measure, error) {
-	list, err := q.measures(ctx, s)
-	if err != nil || len(list) == 0 {
-		return measure{}, err
+// total is the one group of a set without columns; it has none when there are no
+// calls and other sets beside it.
+func total(groups []measure) measure {
+	if len(groups) == 0 {
+		return measure{}
 	}
-	return list[0], nil
+	return groups[0]
 }

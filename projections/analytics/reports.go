@@ -140,19 +140,27 @@ func (q *Queries) Usage(ctx context.Context, r Report) (Usage, error) {
 		return Usage{}, err
 	}
 	u := Usage{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
+	var sum figures
+	g.Go(func() (err error) { sum, err = q.figures(gctx, r, "calls", "model", "app"); return err })
 	g.Go(func() error {
-		m, err := q.total(ctx, selection{filter: r.Filter, users: true})
-		u.TotalCalls, u.InputTokens, u.OutputTokens, u.TotalTokens, u.UniqueUsers = m.Calls, m.Input, m.Output, m.Input+m.Output, m.Users
+		sets, err := q.measures(gctx, selection{filter: r.Filter, sets: [][]string{{}}, users: true})
+		if err == nil {
+			u.UniqueUsers = total(sets[0]).Users
+		}
 		return err
 	})
-	g.Go(func() (err error) { u.ByModel, err = q.groups(ctx, r.Filter, "model", "calls"); return err })
-	g.Go(func() (err error) { u.ByApp, err = q.groups(ctx, r.Filter, "app", "calls"); return err })
 	if r.GroupBy == "user" {
-		g.Go(func() (err error) { u.ByUser, err = q.groups(ctx, r.Filter, "user", "calls"); return err })
+		g.Go(func() (err error) { u.ByUser, err = q.users(gctx, r.Filter, "calls"); return err })
 	}
-	g.Go(func() (err error) { u.Series, _, err = q.series(ctx, r, "calls"); return err })
-	return u, g.Wait()
+	if err := g.Wait(); err != nil {
+		return Usage{}, err
+	}
+	u.TotalCalls, u.InputTokens, u.OutputTokens, u.TotalTokens = sum.all.Calls, sum.all.Input, sum.all.Output, sum.all.Input+sum.all.Output
+	u.ByModel, u.ByApp = sum.by["model"], sum.by["app"]
+	sum.by["user"] = u.ByUser
+	u.Series, err = q.series(ctx, r, sum)
+	return u, err
 }
 
 // Costs sums up what calls cost. GroupBy: day, model, app, agent or user.
@@ -162,24 +170,20 @@ func (q *Queries) Costs(ctx context.Context, r Report) (Costs, error) {
 		return Costs{}, err
 	}
 	c := Costs{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { c.ByModel, err = q.groups(ctx, r.Filter, "model", "cost_micro_usd"); return err })
-	g.Go(func() (err error) { c.ByApp, err = q.groups(ctx, r.Filter, "app", "cost_micro_usd"); return err })
-	g.Go(func() (err error) { c.ByAgent, err = q.groups(ctx, r.Filter, "agent", "cost_micro_usd"); return err })
-	g.Go(func() (err error) { c.ByUser, err = q.groups(ctx, r.Filter, "user", "cost_micro_usd"); return err })
-	var total domain.Money
-	if groupColumns[r.GroupBy] == "" {
-		g.Go(func() (err error) { c.Series, total, err = q.series(ctx, r, "cost_micro_usd"); return err })
-	} else {
-		g.Go(func() (err error) { c.Series, _, err = q.series(ctx, r, "cost_micro_usd"); return err })
-		g.Go(func() error {
-			m, err := q.total(ctx, selection{filter: r.Filter})
-			total = domain.Money(m.Cost)
-			return err
-		})
+	g, gctx := errgroup.WithContext(ctx)
+	var sum figures
+	g.Go(func() (err error) {
+		sum, err = q.figures(gctx, r, "cost_micro_usd", "model", "app", "agent")
+		return err
+	})
+	g.Go(func() (err error) { c.ByUser, err = q.users(gctx, r.Filter, "cost_micro_usd"); return err })
+	if err := g.Wait(); err != nil {
+		return Costs{}, err
 	}
-	err = g.Wait()
-	c.TotalUSD = total.Dollars()
+	c.TotalUSD = sum.all.costUSD()
+	c.ByModel, c.ByApp, c.ByAgent = sum.by["model"], sum.by["app"], sum.by["agent"]
+	sum.by["user"] = c.ByUser
+	c.Series, err = q.series(ctx, r, sum)
 	return c, err
 }
 
@@ -190,19 +194,21 @@ func (q *Queries) Performance(ctx context.Context, r Report) (Performance, error
 		return Performance{}, err
 	}
 	p := Performance{PeriodStart: r.Start, PeriodEnd: r.End, Interval: r.Interval, Series: []PerformancePoint{}}
-	list, err := q.measures(ctx, selection{filter: r.Filter, interval: r.Interval, latency: true, total: true})
-	for _, m := range list {
-		if m.Step.Unix() == 0 { // the total
-			p.sumUp(m)
-			continue
-		}
+	sets, err := q.measures(ctx, selection{
+		filter: r.Filter, sets: [][]string{{}, {stepColumn}}, interval: r.Interval, sums: allSums, latency: true,
+	})
+	if err != nil {
+		return Performance{}, err
+	}
+	p.sumUp(total(sets[0]))
+	for _, m := range sets[1] {
 		p.Series = append(p.Series, PerformancePoint{
 			Timestamp: m.Step.UTC(), Calls: m.Calls, Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS(),
 			P50LatencyMS: quantileMS(m.Latency, 0), P95LatencyMS: quantileMS(m.Latency, 1),
 			P99LatencyMS: quantileMS(m.Latency, 2), P95TTFTMS: quantileMS(m.TTFT, 1),
 		})
 	}
-	return p, err
+	return p, nil
 }
 
 // sumUp fills in the figures over the whole period.
@@ -216,15 +222,55 @@ func (p *Performance) sumUp(m measure) {
 	}
 }
 
-// groups breaks calls down by one key, those with the most of a measure first.
-func (q *Queries) groups(ctx context.Context, f Filter, by, most string) ([]Group, error) {
-	column := groupColumns[by]
-	list, err := q.measures(ctx, selection{filter: f, keys: []string{column}, order: most + " DESC, " + column, limit: maxGroups})
+// figures are what a report says of the whole range: one statement answers it.
+type figures struct {
+	all   measure
+	by    map[string][]Group // by the values of GroupBy, those with the most first
+	steps []measure          // nil when GroupBy splits the series
+}
+
+// figures sums up calls over the range, by keys and, unless GroupBy splits the
+// series, by steps. Groups with the most of a column come first.
+func (q *Queries) figures(ctx context.Context, r Report, most string, by ...string) (figures, error) {
+	b := figures{by: map[string][]Group{}}
+	s := selection{filter: r.Filter, sets: [][]string{{}}, interval: r.Interval, sums: allSums, most: most}
+	for _, name := range by {
+		s.sets = append(s.sets, []string{groupColumns[name]})
+	}
+	stepped := groupColumns[r.GroupBy] == ""
+	if stepped {
+		s.sets = append(s.sets, []string{stepColumn})
+	}
+	sets, err := q.measures(ctx, s)
+	if err != nil {
+		return b, err
+	}
+	b.all = total(sets[0])
+	for i, name := range by {
+		b.by[name] = groupsOf(sets[i+1], name)
+	}
+	if stepped {
+		b.steps = sets[len(by)+1]
+	}
+	return b, nil
+}
+
+// users breaks calls down by end user, those with the most of a column first. It
+// is a statement of its own, because end users are in a rollup of their own.
+func (q *Queries) users(ctx context.Context, f Filter, most string) ([]Group, error) {
+	sets, err := q.measures(ctx, selection{filter: f, sets: [][]string{{groupColumns["user"]}}, sums: groupSums, most: most})
+	if err != nil {
+		return nil, err
+	}
+	return groupsOf(sets[0], "user"), nil
+}
+
+func groupsOf(list []measure, by string) []Group {
 	groups := make([]Group, 0, len(list))
 	for _, m := range list {
 		groups = append(groups, groupOf(m, by))
 	}
-	return groups, err
+	return groups
 }
 
 // name is the key's value.
@@ -255,27 +301,27 @@ func groupOf(m measure, by string) Group {
 }
 
 // series breaks a report's calls down by time, and by GroupBy if that is a key:
-// then it has the groups of the breakdown only, those with the most of a measure.
-// cost is that of all calls in the series.
-func (q *Queries) series(ctx context.Context, r Report, most string) (points []Point, cost domain.Money, err error) {
-	s := selection{filter: r.Filter, interval: r.Interval}
+// then it has the groups of the breakdown only.
+func (q *Queries) series(ctx context.Context, r Report, whole figures) ([]Point, error) {
+	steps := whole.steps
 	if column := groupColumns[r.GroupBy]; column != "" {
-		top, err := q.groups(ctx, r.Filter, r.GroupBy, most)
+		only := make([]string, 0, maxGroups)
+		for _, g := range whole.by[r.GroupBy] {
+			only = append(only, g.name())
+		}
+		sets, err := q.measures(ctx, selection{
+			filter: r.Filter, sets: [][]string{{stepColumn, column}}, only: only, interval: r.Interval, sums: allSums,
+		})
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		s.keys, s.only = []string{column}, make([]string, len(top))
-		for i, g := range top {
-			s.only[i] = g.name()
-		}
+		steps = sets[0]
 	}
-	list, err := q.measures(ctx, s)
-	points = make([]Point, 0, len(list))
-	for _, m := range list {
+	points := make([]Point, 0, len(steps))
+	for _, m := range steps {
 		points = append(points, Point{Timestamp: m.Step.UTC(), Group: groupOf(m, r.GroupBy), Errors: m.Errors, AvgLatencyMS: m.avgLatencyMS()})
-		cost += domain.Money(m.Cost)
 	}
-	return points, cost, err
+	return points, nil
 }
 
 // Breakdown is one line of what a budget was spent on.
@@ -299,23 +345,25 @@ func (q *Queries) BudgetBreakdown(ctx context.Context, scope Filter, groupBy str
 	if err != nil {
 		return nil, err
 	}
-	s := selection{filter: r.Filter, limit: maxGroups}
-	if column := groupColumns[groupBy]; column != "" {
-		s.keys, s.order = []string{column}, "cost_micro_usd DESC, "+column
-	} else {
-		s.interval, s.limit = Day, 0
+	s := selection{filter: r.Filter, sets: [][]string{{stepColumn}}, interval: Day, sums: groupSums}
+	byDay := groupColumns[groupBy] == ""
+	if !byDay {
+		s.sets, s.most = [][]string{{groupColumns[groupBy]}}, "cost_micro_usd"
 	}
-	list, err := q.measures(ctx, s)
-	lines := make([]Breakdown, 0, len(list))
-	for _, m := range list {
+	sets, err := q.measures(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]Breakdown, 0, len(sets[0]))
+	for _, m := range sets[0] {
 		g := groupOf(m, groupBy)
 		line := Breakdown{Agent: g.Agent, Model: g.Model, Calls: g.Calls, InputTokens: g.InputTokens,
 			OutputTokens: g.OutputTokens, TotalTokens: g.TotalTokens, CostUSD: g.CostUSD}
-		if s.interval == Day {
+		if byDay {
 			day := m.Step.UTC()
 			line.Day = &day
 		}
 		lines = append(lines, line)
 	}
-	return lines, err
+	return lines, nil
 }

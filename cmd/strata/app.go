@@ -54,6 +54,7 @@ type app struct {
 	backups   *backup.Keeper
 	duty      onDuty
 	reactions *logbus.State // of reactors; nil unless the role runs them
+	term      time.Duration // of leases; 0 is the default
 	started   time.Time
 
 	live     context.Context    // ends when the server begins to drain

@@ -75,10 +75,8 @@ func (o *onDuty) writerStatus() analytics.WriterStatus {
 	return d.writer.Status()
 }
 
-// dutyLease names the lease of the duties.
-const dutyLease = "duties"
-
-// startDuties begins the duties.
+// startDuties begins the duties: at once where nobody else can have the log, else
+// whenever this process holds their lease.
 func (a *app) startDuties(work context.Context) error {
 	if !a.role.has(projecting) {
 		return nil
@@ -89,6 +87,9 @@ func (a *app) startDuties(work context.Context) error {
 	}
 	a.onClose(state.Close)
 	a.reactions = state
+	if a.local == nil {
+		return a.shareDuties(work)
+	}
 	d, err := a.beginDuties(work)
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ func subcommands() []subcommand {
 		{"write", "write [flags]", "take commands and call models, over a log that nodes share", serveRole(writing)},
 		{"read", "read [flags]", "answer queries, the console and live connections from read models of its own", serveRole(reading)},
 		{"project", "project [flags]", "act on events, fire timers and write to ClickHouse; one of several does", serveRole(projecting)},
+		{"edge", "edge --edge-write URLS --edge-read URLS", "be the one address of several nodes", serveEdge},
 		{"relay", "relay [flags]", "publish the log to Kafka; one of several does", serveRole(relaying)},
 		{"config", "config [flags]", "print the configuration in force and where each value comes from", printConfig},
 		{"verify", "verify [flags]", "check every record and index of the event log", verifyLog},

@@ -3,11 +3,17 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
+	"strata/commands"
+	"strata/domain"
+	"strata/domain/budget"
+	"strata/domain/inference"
 	"strata/streams"
 	"strata/streams/embedded"
 )
@@ -32,9 +38,10 @@ func join(t *testing.T, log streams.Store, r role) *installation {
 	t.Helper()
 	i := &installation{}
 	cfg := testConfig(t.TempDir())
+	cfg.Server.ReadWait = 5 * time.Second // nothing here is about giving up
 	cfg.Secrets.MasterKey = base64.StdEncoding.EncodeToString(make([]byte, 32))
 	a := newApp(r, cfg, slog.New(slog.DiscardHandler), i.now)
-	a.store = log
+	a.store, a.term = log, time.Second
 	var err error
 	if i.app, err = a.open(t.Context()); err != nil {
 		t.Fatal(err)
@@ -70,4 +77,64 @@ func TestNodesShareALog(t *testing.T) {
 		call(t, r, "POST", "/api/v1/apps", object{"name": "x", "type": "chat"}).must(t, http.StatusServiceUnavailable)
 	}
 	call(t, writers[0], "GET", "/api/v1/apps", nil).must(t, http.StatusServiceUnavailable)
+}
+
+// What runs once goes on at another node when the one that ran it stops, where
+// that one has left off.
+func TestDutiesMoveToAnotherNode(t *testing.T) {
+	log := shareLog(t)
+	w := join(t, log, writing)
+	nodes := []*installation{join(t, log, projecting), join(t, log, projecting)}
+	onDuty := func() (at []int) {
+		for n, i := range nodes {
+			if i.app.duty.now.Load() != nil {
+				at = append(at, n)
+			}
+		}
+		return at
+	}
+	id := call(t, w, "POST", "/api/v1/budgets", object{"name": "b", "scopeType": "workspace", "limitUsd": 1, "period": "total"}).
+		must(t, http.StatusCreated).field(t, "id")
+	// A call whose process died after it had recorded it: a reactor settles it.
+	settle := func() {
+		t.Helper()
+		held, err := w.app.budgets.Reserve(t.Context(), commands.Spender{Organization: firstOrganization, Workspace: firstWorkspace}, 100, 1)
+		if err != nil || len(held) != 1 {
+			t.Fatalf("reserved %v, %v", held, err)
+		}
+		call := inference.Recorded{ID: domain.NewID("inf"), Organization: firstOrganization, Workspace: firstWorkspace, StartedAt: time.Now(),
+			Cost: 10, Reservations: held, Status: inference.Success}
+		if err := (recorder{store: log, codec: w.app.codec}).Record(t.Context(), call, nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the call is settled", func() bool {
+			open, err := commands.Load(t.Context(), w.app.handler, budget.Aggregate, domain.System("", ""), id,
+				func(l *commands.Loaded[budget.State]) int { return len(l.State.Open) })
+			return err == nil && open == 0
+		})
+	}
+	settle()
+	if at := onDuty(); len(at) != 1 {
+		t.Fatalf("on duty are %v", at)
+	}
+	first := nodes[onDuty()[0]]
+	if err := first.app.close(); err != nil {
+		t.Fatal(err)
+	}
+	settle()
+	if at := onDuty(); len(at) != 1 || nodes[at[0]] == first {
+		t.Errorf("on duty are %v", at)
+	}
+}
+
+func TestARoleNeedsWhatIsShared(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	if _, err := newApp(writing, cfg, slog.New(slog.DiscardHandler), time.Now).open(t.Context()); !errors.Is(err, errOwnLog) {
+		t.Errorf("over a log of its own: %v", err)
+	}
+	a := newApp(writing, cfg, slog.New(slog.DiscardHandler), time.Now)
+	a.store = shareLog(t)
+	if _, err := a.open(t.Context()); !errors.Is(err, errNoMaster) {
+		t.Errorf("without a master key: %v", err)
+	}
 }

@@ -91,7 +91,7 @@ func (a *app) serve(ctx context.Context, out io.Writer) error {
 // begin makes what a new installation begins with, and announces the server.
 func (a *app) begin(ctx context.Context, out io.Writer, url string) error {
 	announced := false
-	err := bootstrap(ctx, a.store, a.handler, a.cfg.Admin.Key, func(key string) error {
+	err := a.beginning(ctx, func(key string) error {
 		announced = true
 		defer a.reached("bootstrap.shown")
 		return announce(out, url, key)

@@ -58,8 +58,19 @@ func printRoutes(ctx context.Context, _ []string, out io.Writer) error {
 	return w.Flush()
 }
 
-// allRoutes registers everything over an empty installation in a scratch directory.
-func allRoutes(ctx context.Context) (routes []httpx.Route, err error) {
+// allRoutes lists every operation.
+func allRoutes(ctx context.Context) ([]httpx.Route, error) {
+	router, err := scratchRouter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return router.Routes(), nil
+}
+
+// scratchRouter registers everything over an empty installation in a scratch
+// directory, which is gone when it returns: the router knows every operation and
+// can serve none.
+func scratchRouter(ctx context.Context) (router *httpx.Router, err error) {
 	dir, err := os.MkdirTemp("", "strata-routes-")
 	if err != nil {
 		return nil, err
@@ -74,9 +85,5 @@ func allRoutes(ctx context.Context) (routes []httpx.Route, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	router, err := a.routes("http://localhost:8000", nil)
-	if err != nil {
-		return nil, err
-	}
-	return router.Routes(), nil
+	return a.routes("http://localhost:8000", nil)
 }

@@ -38,6 +38,7 @@ var rooms = []struct {
 	{"internal/backup", []string{"domain", "streams", "internal/sqlite"}, "copies files of an installation that may run"},
 	{"internal/clickhouse", []string{"domain"}, "an engine; it does not know what is stored"},
 	{"internal/config", nil, "values"},
+	{"internal/edge", nil, "a proxy; it asks which node serves what through a port"},
 	{"internal/eventstore", []string{"domain", "streams"}, "serves the log to other programs; it does not know what is in it"},
 	{"internal/httpx", []string{"domain", "internal/ratelimit", "internal/telemetry"}, "transport, whatever is transported"},
 	{"internal/ratelimit", nil, "counts"},

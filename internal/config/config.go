@@ -17,6 +17,7 @@ type Config struct {
 	Gateway    Gateway    `yaml:"gateway"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
+	Edge       Edge       `yaml:"edge"`
 	Secrets    Secrets    `yaml:"secrets"`
 }
 
@@ -118,6 +119,13 @@ type Telemetry struct {
 // Admin is the first access to a new installation.
 type Admin struct {
 	Key string `yaml:"key" env:"ADMIN_KEY" secret:"true" doc:"First admin API key, at least 16 characters. Empty: one is made and shown once, when the data directory is new."`
+}
+
+// Edge is the one address of an installation of several nodes.
+type Edge struct {
+	Write []string `yaml:"write" env:"EDGE_WRITE" doc:"URLs of the nodes that run strata write (or serve), for strata edge."`
+	Read  []string `yaml:"read" env:"EDGE_READ" doc:"URLs of the nodes that run strata read (or serve), for strata edge."`
+	Other []string `yaml:"other" env:"EDGE_OTHER" doc:"URLs of further nodes, for strata edge: they get only requests that name them with the header Strata-Node."`
 }
 
 // Secrets protects what is sealed in the log, such as providers' API keys.

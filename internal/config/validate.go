@@ -37,6 +37,11 @@ func (c *Config) Validate() error {
 		}
 	}
 	v.limits(c.Server.RateLimits)
+	for path, urls := range map[string][]string{"edge.write": c.Edge.Write, "edge.read": c.Edge.Read, "edge.other": c.Edge.Other} {
+		for _, u := range urls {
+			v.url(path, u, "http", "https")
+		}
+	}
 	if c.Data.Dir == "" {
 		v.fault("data.dir", "is empty")
 	}

@@ -1,6 +1,7 @@
 package logbus
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,14 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	if err := registry.Register(m.seconds); err != nil {
+	err := registry.Register(m.seconds)
+	if before, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); twice {
+		// Of a router that has stopped: this one counts on.
+		if seconds, ok := before.ExistingCollector.(*prometheus.HistogramVec); ok {
+			m.seconds, err = seconds, nil
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("router: metrics: %w", err)
 	}
 	return m, nil

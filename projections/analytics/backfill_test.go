@@ -22,7 +22,7 @@ func TestNewRollupsBeginWithWhatWasCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := apply(ctx, conn, steps[:2]); err != nil {
+	if err := apply(ctx, conn, layout{}, steps[:2]); err != nil {
 		t.Fatal(err)
 	}
 	exec(`INSERT INTO rollup_hour (workspace_id, bucket, model, calls, users, latency, last_position) SELECT 'ws_1',
@@ -31,12 +31,12 @@ func TestNewRollupsBeginWithWhatWasCounted(t *testing.T) {
 	exec(`INSERT INTO rollup_user_day (workspace_id, bucket, end_user, model, calls, last_position) SELECT 'ws_1',
 		toDateTime('2026-01-30 00:00:00', 'UTC') + 86400 * (number % 3), 'u', toString(number), 5, number FROM numbers(9)`)
 	for range 2 {
-		if err := apply(ctx, conn, steps[:3]); err != nil {
+		if err := apply(ctx, conn, layout{}, steps[:3]); err != nil {
 			t.Fatal(err)
 		}
 		exec("TRUNCATE TABLE schema_migrations") // as if killed before the step was noted
 	}
-	if err := apply(ctx, conn, steps); err != nil {
+	if err := apply(ctx, conn, layout{}, steps); err != nil {
 		t.Fatal(err)
 	}
 	for sql, want := range map[string]uint64{

@@ -58,36 +58,37 @@ func (e *Eraser) Erase(ctx context.Context, workspaces []string, subject string)
 // For that time the engine is told to keep replaced parts no longer than a
 // second, and to sync the new ones, since the old ones cannot stand in for them.
 func (e *Eraser) mutate(ctx context.Context, table, change, condition string, args []any) (err error) {
-	conn := e.db.Conn()
+	conn, l := e.db.Conn(), layoutOf(e.db)
+	alter := "ALTER TABLE " + l.stored(table) + l.onCluster()
 	var rows uint64
 	if err := conn.QueryRow(ctx, "SELECT count() FROM "+table+condition, args...).Scan(&rows); err != nil {
 		return err
 	}
 	const settings = "old_parts_lifetime, min_rows_to_fsync_after_merge"
-	if err := conn.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1"); err != nil {
+	if err := conn.Exec(ctx, alter+" MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1"); err != nil {
 		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if reset := conn.Exec(ctx, "ALTER TABLE "+table+" RESET SETTING "+settings); reset != nil && err == nil {
+		if reset := conn.Exec(ctx, alter+" RESET SETTING "+settings); reset != nil && err == nil {
 			err = fmt.Errorf("reset settings: %w", reset)
 		}
 	}()
 	if rows > 0 {
 		synchronous := ch.Context(ctx, ch.WithSettings(ch.Settings{"mutations_sync": 2}))
-		if err := conn.Exec(synchronous, "ALTER TABLE "+table+" "+change+condition, args...); err != nil {
+		if err := conn.Exec(synchronous, alter+" "+change+condition, args...); err != nil {
 			return err
 		}
 	}
-	return awaitParts(ctx, conn, table)
+	return awaitParts(ctx, conn, l, table)
 }
 
 // awaitParts waits until the parts of a table that are replaced now are gone.
-func awaitParts(ctx context.Context, conn driver.Conn, table string) error {
-	const replaced = "SELECT groupArray(name) FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND NOT active"
+func awaitParts(ctx context.Context, conn driver.Conn, l layout, table string) error {
+	replaced := "SELECT groupArray(name) FROM " + l.systemTable("parts") + " WHERE database = currentDatabase() AND table = {table:String} AND NOT active"
 	var names []string
-	if err := conn.QueryRow(ctx, replaced, ch.Named("table", table)).Scan(&names); err != nil {
+	if err := conn.QueryRow(ctx, replaced, ch.Named("table", l.stored(table))).Scan(&names); err != nil {
 		return fmt.Errorf("look for replaced parts: %w", err)
 	}
 	tick := time.NewTicker(partsPoll)
@@ -95,7 +96,7 @@ func awaitParts(ctx context.Context, conn driver.Conn, table string) error {
 	for len(names) > 0 {
 		// The engine cleans up after work on the table, not by the clock. Dropping
 		// a partition that cannot be is such work, and nothing else.
-		if err := conn.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION ID '197001'"); err != nil {
+		if err := conn.Exec(ctx, "ALTER TABLE "+l.stored(table)+l.onCluster()+" DROP PARTITION ID '197001'"); err != nil {
 			return fmt.Errorf("have the engine clean up: %w", err)
 		}
 		select {
@@ -103,7 +104,7 @@ func awaitParts(ctx context.Context, conn driver.Conn, table string) error {
 		case <-ctx.Done():
 			return fmt.Errorf("replaced parts %v are still there: %w", names, ctx.Err())
 		}
-		err := conn.QueryRow(ctx, replaced+" AND name IN {names:Array(String)}", ch.Named("table", table), ch.Named("names", names)).Scan(&names)
+		err := conn.QueryRow(ctx, replaced+" AND name IN {names:Array(String)}", ch.Named("table", l.stored(table)), ch.Named("names", names)).Scan(&names)
 		if err != nil {
 			return fmt.Errorf("look for replaced parts: %w", err)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -43,14 +42,20 @@ func Migrate(ctx context.Context, db *clickhouse.DB) error {
 	if err != nil {
 		return err
 	}
+	return locked(ctx, db, func(l layout) error { return apply(ctx, db.Conn(), l, steps) })
+}
+
+// locked does something while no other process changes tables.
+func locked(ctx context.Context, db *clickhouse.DB, do func(layout) error) error {
+	l := layoutOf(db)
 	if !db.Embedded() { // the embedded engine has no other user
-		release, err := lockSchema(ctx, db.Conn())
+		release, err := lockSchema(ctx, db.Conn(), l)
 		if err != nil {
 			return fmt.Errorf("lock the schema: %w", err)
 		}
 		defer release()
 	}
-	return apply(ctx, db.Conn(), steps)
+	return do(l)
 }
 
 // Reset drops every table and makes them anew, empty, so that a writer resumes
@@ -63,29 +68,32 @@ func Reset(ctx context.Context, db *clickhouse.DB) error {
 	tables := []string{"schema_migrations"} // first: a reset cut short is then made good by Migrate
 	for _, step := range steps {
 		for _, statement := range step.statements {
-			if m := createdTable.FindStringSubmatch(statement); m != nil {
+			if m := createStatement.FindStringSubmatch(statement); m != nil {
 				tables = append(tables, m[1])
 			}
 		}
 	}
+	l, sync := layoutOf(db), " SYNC"
+	if l.isCluster() {
+		sync = "" // rendering adds it
+	}
 	for _, name := range tables {
-		if err := db.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC"); err != nil {
+		if err := l.exec(ctx, db.Conn(), "DROP TABLE IF EXISTS "+name+sync); err != nil {
 			return db.Explain("drop "+name, err)
 		}
 	}
 	return Migrate(ctx, db)
 }
 
-var createdTable = regexp.MustCompile(`(?m)^CREATE TABLE IF NOT EXISTS (\w+)`)
-
-func apply(ctx context.Context, conn driver.Conn, steps []migration) error {
-	err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations
-		(version UInt32, name String, applied_at DateTime('UTC') DEFAULT now()) ENGINE = MergeTree ORDER BY version`)
+func apply(ctx context.Context, conn driver.Conn, l layout, steps []migration) error {
+	err := l.exec(ctx, conn, `CREATE TABLE IF NOT EXISTS schema_migrations
+(version UInt32, name String, applied_at DateTime('UTC') DEFAULT now())
+ENGINE = MergeTree ORDER BY version`)
 	if err != nil {
 		return fmt.Errorf("create schema_migrations: %w", err)
 	}
 	var current uint32
-	if err := conn.QueryRow(ctx, "SELECT max(version) FROM schema_migrations").Scan(&current); err != nil {
+	if err := conn.QueryRow(l.consistent(ctx), "SELECT max(version) FROM schema_migrations").Scan(&current); err != nil {
 		return fmt.Errorf("read schema_migrations: %w", err)
 	}
 	for _, step := range steps {
@@ -93,11 +101,11 @@ func apply(ctx context.Context, conn driver.Conn, steps []migration) error {
 			continue
 		}
 		for _, statement := range step.statements {
-			if err := conn.Exec(ctx, statement); err != nil {
+			if err := l.exec(ctx, conn, statement); err != nil {
 				return fmt.Errorf("migration %s: %w", step.name, err)
 			}
 		}
-		err := conn.Exec(ctx, "INSERT INTO schema_migrations (version, name) SELECT {version:UInt32}, {name:String}",
+		err := conn.Exec(l.consistent(ctx), "INSERT INTO schema_migrations (version, name) SELECT {version:UInt32}, {name:String}",
 			ch.Named("version", step.version), ch.Named("name", step.name))
 		if err != nil {
 			return fmt.Errorf("record migration %s: %w", step.name, err)
@@ -108,18 +116,18 @@ func apply(ctx context.Context, conn driver.Conn, steps []migration) error {
 
 // lockSchema takes the lock between processes that share a server: creating a
 // table without IF NOT EXISTS succeeds for exactly one of them.
-func lockSchema(ctx context.Context, conn driver.Conn) (release func(), err error) {
+func lockSchema(ctx context.Context, conn driver.Conn, l layout) (release func(), err error) {
+	drop := "DROP TABLE IF EXISTS schema_lock" + l.onCluster()
 	tick := time.NewTicker(lockInterval)
 	defer tick.Stop()
 	for {
-		err := conn.Exec(ctx, "CREATE TABLE schema_lock (held UInt8) ENGINE = Memory")
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := patiently(ctx, conn, "CREATE TABLE schema_lock"+l.onCluster()+" (held UInt8) ENGINE = Memory")
 		if err == nil {
-			return func() {
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-				defer cancel()
-				// If this fails the lease frees the lock.
-				_ = conn.Exec(ctx, "DROP TABLE IF EXISTS schema_lock")
-			}, nil
+			// If this fails the lease frees the lock.
+			return func() { _ = patiently(ctx, conn, drop) }, nil
 		}
 		exception, ok := errors.AsType[*proto.Exception](err)
 		if !ok || exception.Code != tableExists {
@@ -132,7 +140,7 @@ func lockSchema(ctx context.Context, conn driver.Conn) (release func(), err erro
 			return nil, err
 		}
 		if stale > 0 {
-			if err := conn.Exec(ctx, "DROP TABLE IF EXISTS schema_lock"); err != nil {
+			if err := conn.Exec(ctx, drop); err != nil {
 				return nil, err
 			}
 			continue
@@ -143,6 +151,14 @@ func lockSchema(ctx context.Context, conn driver.Conn) (release func(), err erro
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// patiently runs a statement to its end even when ctx ends meanwhile: a lock
+// whose taking was cut short could be held by nobody.
+func patiently(ctx context.Context, conn driver.Conn, statement string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return conn.Exec(ctx, statement)
 }
 
 // readMigrations reads NNNN_name.sql files, in order. A statement ends with a

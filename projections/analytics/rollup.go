@@ -62,7 +62,7 @@ func (s *store) lookAtRollup(ctx context.Context, conn driver.Conn, r rollup, m 
 		return nil
 	}
 	var counted uint64
-	err := conn.QueryRow(ctx, "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32}",
+	err := conn.QueryRow(s.layout.consistent(ctx), "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32}",
 		ch.Named("month", uint32(m))).Scan(&counted)
 	if err == nil {
 		s.counted[p] = counted

@@ -40,7 +40,9 @@ type partition struct {
 // store writes batches. It remembers what the tables hold and, after any
 // fault, looks again: an INSERT whose answer was lost may have succeeded.
 type store struct {
-	db *clickhouse.DB
+	db     *clickhouse.DB
+	layout layout
+	shards uint64 // of the cluster; 1 without one
 
 	known      bool                 // the fields below are what the tables hold
 	progress   uint64               // everything up to here is complete
@@ -49,7 +51,7 @@ type store struct {
 	pending    map[month]uint64     // months with rows that rollups may lack: their highest position
 }
 
-func newStore(db *clickhouse.DB) *store { return &store{db: db} }
+func newStore(db *clickhouse.DB) *store { return &store{db: db, layout: layoutOf(db), shards: 1} }
 
 // write brings a batch into all tables and rollups. When it returns nil the
 // batch is complete; on an error any part of it may be in, and the same or
@@ -85,9 +87,9 @@ func (s *store) write(ctx context.Context, items []Item) (err error) {
 }
 
 // readProgress returns the position up to which everything is complete.
-func readProgress(ctx context.Context, conn driver.Conn) (domain.Position, error) {
+func readProgress(ctx context.Context, conn driver.Conn, l layout) (domain.Position, error) {
 	var position uint64
-	err := conn.QueryRow(ctx, "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", Topic)).Scan(&position)
+	err := conn.QueryRow(l.consistent(ctx), "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", Topic)).Scan(&position)
 	if err != nil {
 		return 0, fmt.Errorf("read progress: %w", err)
 	}
@@ -96,8 +98,14 @@ func readProgress(ctx context.Context, conn driver.Conn) (domain.Position, error
 
 // look reads from the tables what is beyond the progress.
 func (s *store) look(ctx context.Context, conn driver.Conn) error {
-	progress, err := readProgress(ctx, conn)
+	if err := s.quiet(ctx, conn); err != nil {
+		return err
+	}
+	progress, err := readProgress(ctx, conn, s.layout)
 	if err != nil {
+		return err
+	}
+	if s.shards, err = s.layout.shards(ctx, conn); err != nil {
 		return err
 	}
 	s.progress = uint64(progress)
@@ -112,8 +120,37 @@ func (s *store) look(ctx context.Context, conn driver.Conn) error {
 	return nil
 }
 
+// quiet waits until a server works on no INSERT any more: one whose sender was
+// killed or gave up could appear in the tables just after they were looked at.
+func (s *store) quiet(ctx context.Context, conn driver.Conn) error {
+	if s.db.Embedded() {
+		return nil
+	}
+	tick := time.NewTicker(quietPoll)
+	defer tick.Stop()
+	for {
+		var running uint64
+		err := conn.QueryRow(ctx, "SELECT count() FROM "+s.layout.systemTable("processes")+
+			" WHERE query_kind = 'Insert' AND current_database = currentDatabase()").Scan(&running)
+		if err != nil {
+			return fmt.Errorf("look for running inserts: %w", err)
+		}
+		if running == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d inserts still run: %w", running, ctx.Err())
+		}
+	}
+}
+
+// quietPoll is how often it is looked whether inserts still run.
+const quietPoll = 100 * time.Millisecond
+
 func (s *store) lookAt(ctx context.Context, conn driver.Conn, table, timeColumn string) error {
-	rows, err := conn.Query(ctx, "SELECT toUInt32(toYYYYMM("+timeColumn+")) AS month, max(position) FROM "+table+
+	rows, err := conn.Query(s.layout.consistent(ctx), "SELECT toUInt32(toYYYYMM("+timeColumn+")) AS month, max(position) FROM "+table+
 		" WHERE position > {progress:UInt64} GROUP BY month", ch.Named("progress", s.progress))
 	if err != nil {
 		return err
@@ -250,16 +287,19 @@ func (s *store) encode(ctx context.Context, conn driver.Conn, c *chunk) (driver.
 	return batch, nil
 }
 
-// insertSettings make an INSERT synchronous. At a server they also name it by a
-// token: should the server still work on an attempt that we gave up, it drops
-// one of the two. The embedded engine gets none: there no attempt outlives its
-// answer, and a kill between the engine's note of a token and its commit of
-// the rows would make it refuse rows that it does not have.
+// insertSettings make an INSERT synchronous. On a cluster, whose tables are
+// replicated, they also name it by a token: of two attempts at the same block
+// one is dropped. Elsewhere there is none: a kill between a server's note of a
+// token and its commit of the rows would make it refuse rows that it does not
+// have. There an attempt that outlives its sender is waited for (see quiet).
 func (s *store) insertSettings(token string) ch.Settings {
-	if s.db.Embedded() {
-		return ch.Settings{"async_insert": 0, "insert_deduplicate": 0}
+	settings := s.layout.settings()
+	settings["async_insert"], settings["insert_deduplicate"] = 0, 0
+	if s.layout.isCluster() {
+		settings["insert_deduplicate"], settings["insert_deduplication_token"] = 1, token
+		settings["insert_shard_id"] = shardOf(token, s.shards)
 	}
-	return ch.Settings{"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": token}
+	return settings
 }
 
 // rollUp brings the rollups of every touched month up to its rows.
@@ -301,8 +341,9 @@ func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
 
 // advance records that everything up to a position is complete.
 func (s *store) advance(ctx context.Context, conn driver.Conn, position uint64) error {
-	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{"async_insert": 0}))
-	err := conn.Exec(ctx, "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",
+	settings := s.layout.settings()
+	settings["async_insert"] = 0
+	err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",
 		ch.Named("topic", Topic), ch.Named("position", position))
 	if err != nil {
 		return fmt.Errorf("record progress: %w", err)

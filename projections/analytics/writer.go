@@ -20,6 +20,7 @@ type WriterOptions struct {
 	MaxRows    int           // the most items in one batch, while catching up; 0: 5 batches
 	MaxDelay   time.Duration // how long an item waits for others; 0: 500 ms
 	RetryDelay time.Duration // the first pause after a fault, growing to 50 times itself; 0: 100 ms
+	Owner      Owner         // who writes; without an Installation nobody is kept out
 	Logger     *slog.Logger  // nil: none
 }
 
@@ -43,7 +44,8 @@ func (o WriterOptions) withDefaults() WriterOptions {
 }
 
 // Writer batches items into the tables. One process at a time may run one for
-// a database: two would race for the same watermarks.
+// a database: two would race for the same watermarks. At a server, Owner keeps
+// others out.
 //
 // Use: position, err := w.Resume(ctx); subscribe to the log after it; call
 // Write with what comes, in order, from one goroutine; keep Run running.
@@ -52,6 +54,9 @@ type Writer struct {
 	opt   WriterOptions
 	log   *slog.Logger
 	store *store // touched by the flushing goroutine only
+
+	owning    sync.Mutex // held while ownership is used
+	ownership ownership
 
 	mu       sync.Mutex
 	waiting  []Item
@@ -74,7 +79,7 @@ type WriterStatus struct {
 func NewWriter(db *clickhouse.DB, o WriterOptions) *Writer {
 	o = o.withDefaults()
 	return &Writer{
-		db: db, opt: o, log: o.Logger, store: newStore(db),
+		db: db, opt: o, log: o.Logger, store: newStore(db), ownership: ownership{db: db, owner: o.Owner},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
 }
@@ -84,10 +89,10 @@ func NewWriter(db *clickhouse.DB, o WriterOptions) *Writer {
 func (w *Writer) Resume(ctx context.Context) (domain.Position, error) {
 	var position domain.Position
 	err := w.untilDone(ctx, "resume", func() (err error) {
-		if err := Migrate(ctx, w.db); err != nil {
+		if err := w.owned(func(o *ownership) error { return o.take(ctx) }); err != nil {
 			return err
 		}
-		position, err = readProgress(ctx, w.db.Conn())
+		position, err = readProgress(ctx, w.db.Conn(), layoutOf(w.db))
 		return err
 	})
 	if err != nil {
@@ -95,6 +100,13 @@ func (w *Writer) Resume(ctx context.Context) (domain.Position, error) {
 	}
 	w.update(func() { w.accepted, w.durable = max(w.accepted, position), max(w.durable, position) })
 	return position, nil
+}
+
+// owned does something with the claim on the database.
+func (w *Writer) owned(do func(*ownership) error) error {
+	w.owning.Lock()
+	defer w.owning.Unlock()
+	return do(&w.ownership)
 }
 
 // Write takes items in order of position. Items taken before are skipped, so a
@@ -192,17 +204,43 @@ const finalFlush = 3 * time.Second
 // drops a batch: it is tried again until it succeeds. The returned error is
 // that of the last flush; what it could not write comes again after Resume.
 func (w *Writer) Run(ctx context.Context) error {
+	var beating sync.WaitGroup
+	beating.Go(func() { w.beat(ctx) })
+	defer beating.Wait()
 	for {
 		select {
 		case <-w.wake:
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalFlush)
 			defer cancel()
-			return w.flush(last)
+			return errors.Join(w.flush(last), w.owned(func(o *ownership) error { return o.release(last) }))
 		}
 		w.gather(ctx)
 		if err := w.flush(ctx); err != nil {
 			w.log.Debug("analytics stops with a batch under way", "error", err) // the last flush takes it up
+		}
+	}
+}
+
+// beat renews the claim on the database until ctx ends, also while a batch is
+// being written for long.
+func (w *Writer) beat(ctx context.Context) {
+	tick := time.NewTicker(ownerBeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		err := w.owned(func(o *ownership) error {
+			if o.heard.IsZero() || w.db.Status().State != clickhouse.Ready { // not resumed, or nothing to be done now
+				return nil
+			}
+			return o.keep(ctx)
+		})
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn("analytics cannot renew its claim on the database", "error", err)
 		}
 	}
 }
@@ -227,7 +265,7 @@ func (w *Writer) flush(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := w.untilDone(ctx, "write", func() error { return w.store.write(ctx, batch) }); err != nil {
+		if err := w.untilDone(ctx, "write", func() error { return w.writeOwned(ctx, batch) }); err != nil {
 			return err
 		}
 		w.update(func() {
@@ -235,6 +273,15 @@ func (w *Writer) flush(ctx context.Context) error {
 			w.durable = batch[len(batch)-1].Position
 		})
 	}
+}
+
+// writeOwned writes a batch if the database is still ours.
+func (w *Writer) writeOwned(ctx context.Context, batch []Item) error {
+	if err := w.owned(func(o *ownership) error { return o.keep(ctx) }); err != nil {
+		w.store.known = false // whoever has it, or had it, wrote too
+		return err
+	}
+	return w.store.write(ctx, batch)
 }
 
 // untilDone tries again, with growing pauses, until try succeeds or ctx ends.

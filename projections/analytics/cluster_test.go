@@ -1,0 +1,171 @@
+package analytics_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"strata/internal/clickhouse"
+	"strata/internal/clickhouse/clickhousetest"
+	"strata/projections/analytics"
+)
+
+// clusterConfig makes the engine a cluster "strata" of one shard, itself.
+const clusterConfig = `<clickhouse><tcp_port>%s</tcp_port><remote_servers><strata><shard><internal_replication>true</internal_replication>
+<replica><host>127.0.0.1</host><port>%[1]s</port></replica></shard></strata></remote_servers></clickhouse>`
+
+var replicatedEngine = regexp.MustCompile(`Replicated(\w*)MergeTree\('[^']*', '[^']*'(?:, )?`)
+
+// withoutKeeper takes out of a statement what needs ClickHouse Keeper, which the
+// embedded engine does not have. Distributed tables and all settings stay.
+func withoutKeeper(sql string) string {
+	sql = strings.ReplaceAll(sql, " ON CLUSTER `strata`", "")
+	sql = strings.ReplaceAll(sql, " replicated_deduplication", " non_replicated_deduplication")
+	return replicatedEngine.ReplaceAllString(sql, "${1}MergeTree(")
+}
+
+// openCluster opens an engine as a cluster. Statements that it was sent with
+// ON CLUSTER are counted by count.
+func openCluster(t *testing.T) (db *clickhouse.DB, count func() int) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(clickhousetest.FreeAddress(t))
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "config.xml")
+	must(t, os.WriteFile(file, fmt.Appendf(nil, clusterConfig, port), 0o600))
+	server := clickhousetest.Serve(t, clickhouse.Standalone{ConfigFile: file})
+	seen := make(chan struct{}, 10_000)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", server.Address
+		if r.In.URL.Query().Has("query") {
+			return // rows
+		}
+		sql, err := io.ReadAll(r.In.Body)
+		if err != nil {
+			return // the client has gone
+		}
+		if strings.Contains(string(sql), "ON CLUSTER") {
+			seen <- struct{}{}
+		}
+		sql = []byte(withoutKeeper(string(sql)))
+		r.Out.Body, r.Out.ContentLength = io.NopCloser(bytes.NewReader(sql)), int64(len(sql))
+	}})
+	t.Cleanup(proxy.Close)
+	return open(t, clickhouse.Config{URL: proxy.URL, Cluster: "strata"}), func() int { return len(seen) }
+}
+
+func open(t *testing.T, cfg clickhouse.Config) *clickhouse.DB {
+	t.Helper()
+	db, err := clickhouse.Open(t.Context(), cfg)
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Stop(context.Background())) })
+	clickhousetest.WaitReady(t, db)
+	return db
+}
+
+// TestOverDistributedTables writes and reads as on a cluster: everything goes
+// through distributed tables, only replication itself is left out.
+func TestOverDistributedTables(t *testing.T) {
+	db, onCluster := openCluster(t)
+	o := quick
+	o.Owner = analytics.Owner{Installation: named("a"), Instance: "one"}
+	w := analytics.NewWriter(db, o)
+	_, err := w.Resume(t.Context())
+	must(t, err)
+	stop := start(t, w)
+	items := history(8, 400, "ws_1")
+	deliver(t, w, items)
+	settled(t, w, last(items))
+	stop()
+	check(t, db, items)
+	var stored, engines uint64
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT count() FROM inferences_local").Scan(&stored))
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT countIf(engine = 'Distributed') FROM system.tables WHERE database = currentDatabase()").Scan(&engines))
+	if stored == 0 || engines != 6 {
+		t.Errorf("%d rows behind %d distributed tables", stored, engines)
+	}
+
+	before := onCluster()
+	must(t, analytics.NewEraser(db).Erase(t.Context(), []string{"ws_1"}, "user_7"))
+	var left uint64
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT count() FROM inference_payloads WHERE subject = 'user_7'").Scan(&left))
+	if left != 0 || onCluster() == before {
+		t.Errorf("%d payloads are left; %d statements went to the whole cluster", left, onCluster()-before)
+	}
+	must(t, analytics.Reset(t.Context(), db))
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT count() FROM inferences").Scan(&left))
+	if left != 0 {
+		t.Errorf("%d rows outlived a reset", left)
+	}
+}
+
+func named(installation string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return installation, nil }
+}
+
+// tryResume resumes a writer that may be refused, which it would try for ever.
+func tryResume(t *testing.T, w *analytics.Writer) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.Resume(ctx)
+		done <- err
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if text := w.Status().Error; text != "" {
+				cancel()
+				<-done
+				return errors.New(text)
+			}
+		}
+	}
+}
+
+// One writer has a database: neither another installation nor another process
+// of the same one may write to it.
+func TestADatabaseHasOneWriter(t *testing.T) {
+	server := clickhousetest.Serve(t, clickhouse.Standalone{})
+	writer := func(installation, instance string) *analytics.Writer {
+		o := quick
+		o.Owner = analytics.Owner{Installation: named(installation), Instance: instance}
+		return analytics.NewWriter(open(t, clickhouse.Config{URL: "http://" + server.Address}), o)
+	}
+	first := writer("a", "one")
+	must(t, tryResume(t, first))
+	stop := start(t, first)
+
+	if err := tryResume(t, writer("b", "one")); err == nil || !strings.Contains(err.Error(), "another installation") {
+		t.Errorf("another installation: %v", err)
+	}
+	if err := tryResume(t, writer("a", "two")); err == nil || !strings.Contains(err.Error(), "one of this installation") {
+		t.Errorf("another process: %v", err)
+	}
+	must(t, tryResume(t, writer("a", "one"))) // started anew after it was killed
+
+	stop() // in order: it says so
+	must(t, tryResume(t, writer("a", "two")))
+	if err := tryResume(t, writer("b", "two")); err == nil || !strings.Contains(err.Error(), analytics.ErrNotOwner.Error()) {
+		t.Errorf("another installation, later: %v", err)
+	}
+}

@@ -102,6 +102,7 @@ func (a *app) startDuties(work context.Context) error {
 func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	d := &duties{writer: analytics.NewWriter(a.click, analytics.WriterOptions{
 		BatchRows: a.cfg.ClickHouse.FlushRows, MaxDelay: a.cfg.ClickHouse.FlushInterval, Logger: a.log,
+		Owner: a.tablesOwner(),
 	})}
 	var err error
 	d.router, err = logbus.NewRouter(logbus.Config{Store: a.store, Codec: a.codec, State: a.reactions, Logger: a.log,

@@ -131,7 +131,7 @@ func openEngine(o childOptions, stop <-chan struct{}, log *slog.Logger) (*os.Fil
 
 // receiveTime is how long a client may take to send a statement and its rows:
 // those of one that hangs must not arrive when another has taken its place.
-const receiveTime = 30 * time.Second
+const receiveTime = 10 * time.Second
 
 // serveEngine serves until stop, then lets statements under way end.
 func serveEngine(eng *engine.Engine, handler http.Handler, listener net.Listener, stop <-chan struct{}, log *slog.Logger) error {

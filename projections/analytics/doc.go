@@ -25,6 +25,13 @@
 //     complete. It is written last. After a restart only what lies behind it
 //     is looked at, delivered again, and skipped below the watermarks.
 //
+// At a server two things more are needed. One process writes at a time: it
+// claims the database in writer_owner ([Owner]), renews that while it lives, and
+// sends nothing once the claim is old. And whoever looks at the tables first
+// waits until no INSERT runs any more that a process before it left behind.
+//
+// On a cluster all of that holds of the distributed tables; see layout.
+//
 // Rollups are filled by the writer, not by materialized views: a view's part
 // and the row's part are two commits, and a kill between them would leave the
 // rollup short for ever. Each rollup row carries the highest position it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -25,10 +26,10 @@ type Owner struct {
 const (
 	ownerTable = "writer_owner"
 	// ownerLease is how long an owner counts as alive after it was last heard
-	// of. It is longer than a server waits for the rest of an INSERT (30 s), so
-	// that nothing of a process that hangs arrives once another writes.
-	ownerLease = 45 * time.Second
-	ownerBeat  = 5 * time.Second // how often it is heard of
+	// of. It sends nothing when two thirds of that are over. Statements that a
+	// server has begun to receive by then are waited for (see store.quiet).
+	ownerLease = 15 * time.Second
+	ownerBeat  = 3 * time.Second // how often it is heard of
 )
 
 // ErrNotOwner says that another writer has the database.
@@ -97,7 +98,26 @@ type ownership struct {
 	db           *clickhouse.DB
 	owner        Owner
 	installation string
-	heard        time.Time // when the claim was last renewed; zero: there is none
+	heard        atomic.Pointer[time.Time] // when the claim was last renewed; nil: there is none
+}
+
+// renewed notes that the claim was renewed, asked for at a moment.
+func (o *ownership) renewed(asked time.Time) { o.heard.Store(&asked) }
+
+// holds tells whether the claim was renewed within a time.
+func (o *ownership) holds(within time.Duration) bool {
+	heard := o.heard.Load()
+	return heard != nil && time.Since(*heard) < within
+}
+
+// check fails when the claim is too old to write by it. It is asked before every
+// INSERT and only looks at the clock: a process can be stopped for long between
+// any two statements.
+func (o *ownership) check() error {
+	if o.guarded() && !o.holds(ownerLease*2/3) {
+		return fmt.Errorf("%w, perhaps: the claim was not renewed in time", ErrNotOwner)
+	}
+	return nil
 }
 
 // guarded tells whether anybody else could write: nobody can to the embedded engine.
@@ -112,47 +132,55 @@ func (o *ownership) take(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for the installation: %w", err)
 	}
-	err = locked(ctx, o.db, func(l layout) error { return o.owner.claim(ctx, o.db.Conn(), l, installation) })
-	if err != nil {
+	o.installation = installation
+	if err := o.claim(ctx); err != nil {
 		return err
 	}
-	o.installation, o.heard = installation, time.Now()
 	return Migrate(ctx, o.db)
+}
+
+// claim claims the database under the schema's lock.
+func (o *ownership) claim(ctx context.Context) error {
+	return locked(ctx, o.db, func(l layout) error {
+		asked := time.Now()
+		err := o.owner.claim(ctx, o.db.Conn(), l, o.installation)
+		if err == nil {
+			o.renewed(asked)
+		}
+		return err
+	})
 }
 
 // keep renews the claim when that is due, and fails when it is lost: a process
 // that hung may wake when another has taken its place.
 func (o *ownership) keep(ctx context.Context) error {
-	if !o.guarded() || time.Since(o.heard) < ownerBeat {
+	if !o.guarded() || o.holds(ownerBeat) {
 		return nil
 	}
-	conn, l := o.db.Conn(), layoutOf(o.db)
-	if time.Since(o.heard) > ownerLease/2 {
-		if err := locked(ctx, o.db, func(l layout) error { return o.owner.claim(ctx, conn, l, o.installation) }); err != nil {
-			return err
-		}
-	} else {
-		now, err := readOwner(ctx, conn, l)
-		if err != nil {
-			return err
-		}
-		if now.instance != o.owner.Instance || now.installation != o.installation {
-			o.heard = time.Time{}
-			return fmt.Errorf("%w: %s took over", ErrNotOwner, now.instance)
-		}
-		if err := enter(ctx, conn, l, o.installation, o.owner.Instance); err != nil {
-			return err
-		}
+	if !o.holds(ownerLease / 2) {
+		return o.claim(ctx)
 	}
-	o.heard = time.Now()
+	conn, l, asked := o.db.Conn(), layoutOf(o.db), time.Now()
+	now, err := readOwner(ctx, conn, l)
+	if err != nil {
+		return err
+	}
+	if now.instance != o.owner.Instance || now.installation != o.installation {
+		o.heard.Store(nil)
+		return fmt.Errorf("%w: %s took over", ErrNotOwner, now.instance)
+	}
+	if err := enter(ctx, conn, l, o.installation, o.owner.Instance); err != nil {
+		return err
+	}
+	o.renewed(asked)
 	return nil
 }
 
 // release says that nobody writes any more, so that another can at once.
 func (o *ownership) release(ctx context.Context) error {
-	if !o.guarded() || time.Since(o.heard) > ownerLease/2 {
+	if !o.guarded() || !o.holds(ownerLease/2) {
 		return nil // it may be somebody else's by now
 	}
-	o.heard = time.Time{}
+	o.heard.Store(nil)
 	return enter(ctx, o.db.Conn(), layoutOf(o.db), o.installation, "")
 }

@@ -78,6 +78,9 @@ func (s *store) fill(ctx context.Context, conn driver.Conn, r rollup, m month, u
 	}
 	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
 	maps.Copy(settings, oneBlock)
+	if err := s.may(); err != nil {
+		return err
+	}
 	return conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), r.fillSQL(),
 		ch.Named("month", uint32(m)), ch.Named("after", after), ch.Named("upto", upTo))
 }

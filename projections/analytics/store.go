@@ -42,7 +42,8 @@ type partition struct {
 type store struct {
 	db     *clickhouse.DB
 	layout layout
-	shards uint64 // of the cluster; 1 without one
+	shards uint64       // of the cluster; 1 without one
+	may    func() error // asked before every INSERT: whether the database is still ours
 
 	known      bool                 // the fields below are what the tables hold
 	progress   uint64               // everything up to here is complete
@@ -51,7 +52,9 @@ type store struct {
 	pending    map[month]uint64     // months with rows that rollups may lack: their highest position
 }
 
-func newStore(db *clickhouse.DB) *store { return &store{db: db, layout: layoutOf(db), shards: 1} }
+func newStore(db *clickhouse.DB, may func() error) *store {
+	return &store{db: db, layout: layoutOf(db), shards: 1, may: may}
+}
 
 // write brings a batch into all tables and rollups. When it returns nil the
 // batch is complete; on an error any part of it may be in, and the same or
@@ -252,6 +255,9 @@ func (s *store) insertAll(ctx context.Context, conn driver.Conn, chunks []*chunk
 		if e.err != nil {
 			return e.err
 		}
+		if err := s.may(); err != nil {
+			return errors.Join(err, e.batch.Abort())
+		}
 		if err := e.batch.Send(); err != nil {
 			return fmt.Errorf("insert into %s: %w", e.table.name, err)
 		}
@@ -341,6 +347,9 @@ func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
 
 // advance records that everything up to a position is complete.
 func (s *store) advance(ctx context.Context, conn driver.Conn, position uint64) error {
+	if err := s.may(); err != nil {
+		return err
+	}
 	settings := s.layout.settings()
 	settings["async_insert"] = 0
 	err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",

@@ -56,7 +56,7 @@ type Writer struct {
 	store *store // touched by the flushing goroutine only
 
 	owning    sync.Mutex // held while ownership is used
-	ownership ownership
+	ownership *ownership
 
 	mu       sync.Mutex
 	waiting  []Item
@@ -78,8 +78,9 @@ type WriterStatus struct {
 // NewWriter makes a writer. It does nothing until Run.
 func NewWriter(db *clickhouse.DB, o WriterOptions) *Writer {
 	o = o.withDefaults()
+	owned := &ownership{db: db, owner: o.Owner}
 	return &Writer{
-		db: db, opt: o, log: o.Logger, store: newStore(db), ownership: ownership{db: db, owner: o.Owner},
+		db: db, opt: o, log: o.Logger, store: newStore(db, owned.check), ownership: owned,
 		changed: make(chan struct{}), wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
 }
@@ -106,7 +107,7 @@ func (w *Writer) Resume(ctx context.Context) (domain.Position, error) {
 func (w *Writer) owned(do func(*ownership) error) error {
 	w.owning.Lock()
 	defer w.owning.Unlock()
-	return do(&w.ownership)
+	return do(w.ownership)
 }
 
 // Write takes items in order of position. Items taken before are skipped, so a
@@ -234,7 +235,7 @@ func (w *Writer) beat(ctx context.Context) {
 			return
 		}
 		err := w.owned(func(o *ownership) error {
-			if o.heard.IsZero() || w.db.Status().State != clickhouse.Ready { // not resumed, or nothing to be done now
+			if o.heard.Load() == nil || w.db.Status().State != clickhouse.Ready { // not resumed, or nothing to be done now
 				return nil
 			}
 			return o.keep(ctx)

@@ -6,6 +6,7 @@
 GO          ?= go
 NPM         ?= npm
 PYTHON      ?= python3
+MVN         ?= mvn
 DATA        ?= data
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -65,7 +66,7 @@ test-web: web/$(INSTALLED)
 
 .PHONY: test-long
 test-long: export STRATA_CRASH_ROUNDS ?= 100
-test-long: test race e2e sdk browser crash metamorphic ## all tests: quick ones, races, real processes, browser
+test-long: test race e2e sdk browser crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
 race: engine ## quick tests with the race detector
@@ -91,6 +92,15 @@ browser: engine build web/$(INSTALLED) ## the console in a browser against the r
 .PHONY: crash
 crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 10)
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./test/crash/...
+
+.PHONY: kafka
+kafka: .cache/kafka/jars/ready ## messages over a real Apache Kafka, which needs Java 17 and Maven
+	$(GO) test -tags e2e -count=1 -timeout 10m ./test/kafka/...
+
+.cache/kafka/jars/ready: test/kafka/pom.xml
+	rm -rf $(@D)
+	$(MVN) -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
 
 FUZZTIME ?= 30s
 

@@ -12,6 +12,7 @@ import (
 // claim is a partition while it is ours: it reads, hands out, and commits.
 type claim struct {
 	sub        *subscription
+	out        chan<- *message.Message
 	partition  int
 	reader     *reader
 	generation *kafkago.Generation // nil: no group, nothing is committed
@@ -38,10 +39,10 @@ type pending struct {
 	flight *flight
 }
 
-func newClaim(d *subscription, partition int, offset int64, g *kafkago.Generation) *claim {
-	c := &claim{sub: d, partition: partition, generation: g, track: newTracker(),
-		reader: newReader(d.owner.cluster, d.topic, partition, offset, d.owner.cfg.FetchBytes),
-		slots:  make(chan struct{}, d.owner.cfg.Window), behind: map[string][]pending{}, drained: make(chan struct{})}
+func newClaim(d *subscription, out chan<- *message.Message, partition int, offset int64, g *kafkago.Generation) *claim {
+	c := &claim{sub: d, out: out, partition: partition, generation: g, track: newTracker(),
+		reader: newReader(d.cluster, d.topic, partition, offset, d.cfg.FetchBytes),
+		slots:  make(chan struct{}, d.cfg.Window), behind: map[string][]pending{}, drained: make(chan struct{})}
 	c.living, c.kill = context.WithCancel(d.living)
 	c.reading, c.stop = context.WithCancel(d.reading)
 	return c
@@ -60,7 +61,7 @@ func (c *claim) run(ctx context.Context) {
 		}
 		c.sub.failing(fmt.Errorf("partition %d: %w", c.partition, err), attempt)
 		select {
-		case <-c.sub.owner.cfg.After(c.sub.owner.cfg.Backoff(attempt)):
+		case <-c.sub.cfg.After(c.sub.cfg.Backoff(attempt)):
 		case <-c.reading.Done():
 		}
 	}
@@ -72,7 +73,7 @@ func (c *claim) run(ctx context.Context) {
 	go func() { defer close(c.drained); c.serving.Wait() }()
 	select {
 	case <-c.drained:
-	case <-c.sub.owner.cfg.After(c.sub.owner.cfg.Drain):
+	case <-c.sub.cfg.After(c.sub.cfg.Drain):
 	}
 	c.kill()
 	<-c.drained
@@ -88,7 +89,7 @@ func (c *claim) read(attempt *int) error {
 		}
 		if *attempt > 1 {
 			*attempt = 1
-			c.sub.owner.cfg.Failing(nil)
+			c.sub.cfg.Failing(nil)
 		}
 		for _, r := range records {
 			if !c.handOut(r) {
@@ -145,12 +146,12 @@ func (c *claim) send(p pending) *delivered {
 	c.mu.Unlock()
 	defer c.senders.Done()
 	for attempt := 1; ; attempt++ {
-		m, err := c.sub.owner.cfg.Marshaler.Unmarshal(p.record)
+		m, err := c.sub.cfg.Marshaler.Unmarshal(p.record)
 		if err == nil {
 			ctx, cancel := context.WithCancel(withRecord(c.living, p.record))
 			m.SetContext(ctx)
 			select {
-			case c.sub.out <- m:
+			case c.out <- m:
 				return &delivered{m, cancel}
 			case <-c.reading.Done():
 				cancel()
@@ -159,7 +160,7 @@ func (c *claim) send(p pending) *delivered {
 		}
 		c.sub.failing(fmt.Errorf("partition %d: record %d: %w", c.partition, p.record.Offset, err), attempt)
 		select {
-		case <-c.sub.owner.cfg.After(c.sub.owner.cfg.Backoff(attempt)):
+		case <-c.sub.cfg.After(c.sub.cfg.Backoff(attempt)):
 		case <-c.reading.Done():
 			return nil
 		}
@@ -182,7 +183,7 @@ func (c *claim) serve(p pending, m *delivered) {
 		case <-m.Nacked():
 			m.cancel()
 			select {
-			case <-c.sub.owner.cfg.After(c.sub.owner.cfg.Backoff(attempt)):
+			case <-c.sub.cfg.After(c.sub.cfg.Backoff(attempt)):
 			case <-c.reading.Done():
 				return
 			}
@@ -220,15 +221,10 @@ func (c *claim) next(key []byte) (pending, bool) {
 func (c *claim) commit() {
 	var at int64
 	write := func() {
-		now := c.track.next()
-		if now == at || c.generation == nil {
-			return
+		if now := c.track.next(); now != at {
+			c.sub.commit(c.generation, c.partition, now)
+			at = now
 		}
-		if err := c.generation.CommitOffsets(map[string]map[int]int64{c.sub.topic: {c.partition: now}}); err != nil {
-			c.sub.owner.cfg.Logger.Debug("offset is not committed; messages will come again", "topic", c.sub.topic, "partition", c.partition, "offset", now, "error", err)
-			return
-		}
-		at = now
 	}
 	for {
 		select {
@@ -240,7 +236,7 @@ func (c *claim) commit() {
 		}
 		write()
 		select {
-		case <-c.sub.owner.cfg.After(c.sub.owner.cfg.CommitEvery):
+		case <-c.sub.cfg.After(c.sub.cfg.CommitEvery):
 		case <-c.living.Done():
 		}
 	}

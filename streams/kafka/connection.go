@@ -189,3 +189,21 @@ func hopeless(err error) bool {
 func defaultBackoff(attempt int) time.Duration {
 	return min(50*time.Millisecond<<min(attempt-1, 10), 10*time.Second)
 }
+
+// Ping tells whether a cluster answers.
+func Ping(ctx context.Context, c Connection) error {
+	if err := c.prepare(); err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	cluster, err := connect(c)
+	if err != nil {
+		return err
+	}
+	defer cluster.close()
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	if _, err := cluster.client.ApiVersions(ctx, &kafkago.ApiVersionsRequest{}); err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	return nil
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -22,6 +23,7 @@ type reader struct {
 	partition int
 	offset    int64 // of the next record; FirstOffset or LastOffset at the beginning
 	size      int
+	end       atomic.Int64 // the partition's end when it was last read; 0: not known yet
 }
 
 func newReader(c *cluster, topic string, partition int, offset int64, size int) *reader {
@@ -49,6 +51,7 @@ func (r *reader) next(ctx context.Context) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetch from %d: %w", r.offset, err)
 	}
+	r.end.Store(answer.HighWatermark)
 	return r.decode(answer.Records)
 }
 

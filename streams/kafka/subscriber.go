@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	kafkago "github.com/segmentio/kafka-go"
 )
 
 // SubscriberConfig says what is received, and how much at the same time.
@@ -125,15 +126,19 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	if s.closed {
 		return nil, ErrClosed
 	}
-	d := newSubscription(ctx, s, topic)
+	out := make(chan *message.Message)
+	d := newSubscription(ctx, &s.cfg, s.cluster, topic, func(d *subscription, partition int, offset int64, g *kafkago.Generation) func(context.Context) {
+		return newClaim(d, out, partition, offset, g).run
+	})
 	s.stops[d] = struct{}{}
 	s.running.Go(func() {
+		defer close(out)
 		d.run()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.stops, d)
 	})
-	return d.out, nil
+	return out, nil
 }
 
 // Close implements message.Subscriber. Handlers may finish within the time to

@@ -7,16 +7,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	kafkago "github.com/segmentio/kafka-go"
 )
 
-// subscription is one call of Subscribe: a member of a group, or a reader of
-// all partitions.
+// subscription follows a topic: as a member of a group, or by reading all
+// partitions.
 type subscription struct {
-	owner *Subscriber
-	topic string
-	out   chan *message.Message
+	cfg     *SubscriberConfig
+	cluster *cluster
+	topic   string
+	claim   claimant
 
 	living  context.Context // of the messages
 	kill    context.CancelFunc
@@ -24,8 +24,13 @@ type subscription struct {
 	stop    context.CancelFunc
 }
 
-func newSubscription(ctx context.Context, owner *Subscriber, topic string) *subscription {
-	d := &subscription{owner: owner, topic: topic, out: make(chan *message.Message)}
+// claimant makes of a partition that is ours what works on it until its context
+// ends: the partition is given up, or nobody reads any more. The generation is
+// nil without a group.
+type claimant func(d *subscription, partition int, offset int64, g *kafkago.Generation) func(context.Context)
+
+func newSubscription(ctx context.Context, cfg *SubscriberConfig, c *cluster, topic string, claim claimant) *subscription {
+	d := &subscription{cfg: cfg, cluster: c, topic: topic, claim: claim}
 	d.living, d.kill = context.WithCancel(context.WithoutCancel(ctx))
 	d.reading, d.stop = context.WithCancel(ctx)
 	return d
@@ -33,7 +38,6 @@ func newSubscription(ctx context.Context, owner *Subscriber, topic string) *subs
 
 // run receives until the subscription is stopped, then winds it down.
 func (d *subscription) run() {
-	defer close(d.out)
 	defer d.kill()
 	for attempt := 1; d.reading.Err() == nil; attempt++ {
 		began := time.Now()
@@ -41,7 +45,7 @@ func (d *subscription) run() {
 		if d.reading.Err() != nil {
 			return
 		}
-		if time.Since(began) > d.owner.cfg.Session {
+		if time.Since(began) > d.cfg.Session {
 			attempt = 1
 		}
 		d.failing(err, attempt)
@@ -50,26 +54,26 @@ func (d *subscription) run() {
 }
 
 func (d *subscription) failing(err error, attempt int) {
-	d.owner.cfg.Failing(err)
-	d.owner.cfg.Logger.Warn("subscription cannot receive", "topic", d.topic, "group", d.owner.cfg.Group, "error", err, "attempt", attempt)
+	d.cfg.Failing(err)
+	d.cfg.Logger.Warn("subscription cannot receive", "topic", d.topic, "group", d.cfg.Group, "error", err, "attempt", attempt)
 }
 
 // pause waits before another try.
 func (d *subscription) pause(attempt int) {
 	select {
-	case <-d.owner.cfg.After(d.owner.cfg.Backoff(attempt)):
+	case <-d.cfg.After(d.cfg.Backoff(attempt)):
 	case <-d.reading.Done():
 	}
 }
 
 // receive finds the topic and follows it until something fails.
 func (d *subscription) receive() error {
-	n, err := d.owner.cluster.partitions(d.reading, d.topic)
+	n, err := d.cluster.partitions(d.reading, d.topic)
 	if err != nil {
 		return err
 	}
-	d.owner.cfg.Failing(nil)
-	if d.owner.cfg.Group == "" {
+	d.cfg.Failing(nil)
+	if d.cfg.Group == "" {
 		return d.receiveAll(n)
 	}
 	return d.receiveShare()
@@ -88,21 +92,31 @@ func (c SubscriberConfig) begin() int64 {
 func (d *subscription) receiveAll(n int) error {
 	var claims sync.WaitGroup
 	defer claims.Wait()
-	begin, have := d.owner.cfg.begin(), 0
+	begin, have := d.cfg.begin(), 0
 	for {
 		for ; have < n; have++ {
-			c := newClaim(d, have, begin, nil)
-			claims.Go(func() { c.run(d.reading) })
+			work := d.claim(d, have, begin, nil)
+			claims.Go(func() { work(d.reading) })
 		}
 		begin = kafkago.FirstOffset
 		select {
-		case <-d.owner.cfg.After(d.owner.cfg.Watch):
+		case <-d.cfg.After(d.cfg.Watch):
 		case <-d.reading.Done():
 			return d.reading.Err()
 		}
-		if now, err := d.owner.cluster.countPartitions(d.reading, d.topic); err == nil {
+		if now, err := d.cluster.countPartitions(d.reading, d.topic); err == nil {
 			n = max(n, now)
 		}
+	}
+}
+
+// commit commits the offset of a partition: that of the next record.
+func (d *subscription) commit(g *kafkago.Generation, partition int, offset int64) {
+	if g == nil {
+		return
+	}
+	if err := g.CommitOffsets(map[string]map[int]int64{d.topic: {partition: offset}}); err != nil {
+		d.cfg.Logger.Debug("offset is not committed; records will come again", "topic", d.topic, "partition", partition, "offset", offset, "error", err)
 	}
 }
 
@@ -110,9 +124,9 @@ func (d *subscription) receiveAll(n int) error {
 // generation of the group every partition has one member; its claims end
 // before the next generation begins.
 func (d *subscription) receiveShare() (err error) {
-	cfg := d.owner.cfg
+	cfg := d.cfg
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
-		ID: cfg.Group, Brokers: cfg.Brokers, Dialer: d.owner.cluster.dialer(), Topics: []string{d.topic},
+		ID: cfg.Group, Brokers: cfg.Brokers, Dialer: d.cluster.dialer(), Topics: []string{d.topic},
 		HeartbeatInterval: cfg.Heartbeat, SessionTimeout: cfg.Session, RebalanceTimeout: cfg.Rebalance,
 		PartitionWatchInterval: cfg.Watch, WatchPartitionChanges: true, JoinGroupBackoff: cfg.Backoff(3),
 		StartOffset: cfg.begin(), Timeout: cfg.Timeout,
@@ -138,8 +152,7 @@ func (d *subscription) receiveShare() (err error) {
 		attempt, member = 0, generation.MemberID
 		cfg.Failing(nil)
 		for _, a := range generation.Assignments[d.topic] {
-			c := newClaim(d, a.ID, a.Offset, generation)
-			generation.Start(c.run)
+			generation.Start(d.claim(d, a.ID, a.Offset, generation))
 		}
 	}
 }
@@ -150,10 +163,10 @@ func (d *subscription) leave(member string) {
 	if member == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.owner.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Timeout)
 	defer cancel()
-	_, err := d.owner.cluster.client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{GroupID: d.owner.cfg.Group, Members: []kafkago.LeaveGroupRequestMember{{ID: member}}})
+	_, err := d.cluster.client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{GroupID: d.cfg.Group, Members: []kafkago.LeaveGroupRequestMember{{ID: member}}})
 	if err != nil {
-		d.owner.cfg.Logger.Debug("member cannot leave its group; the session will end", "group", d.owner.cfg.Group, "error", err)
+		d.cfg.Logger.Debug("member cannot leave its group; the session will end", "group", d.cfg.Group, "error", err)
 	}
 }

@@ -37,15 +37,14 @@ type Term struct {
 	unsure   *sent           // a record whose fate is not known
 
 	mu    sync.Mutex
-	from  time.Time // when the last accepted record was sent
-	state json.RawMessage
+	from  time.Time       // when the last accepted record was sent
+	state json.RawMessage // of the next record
 }
 
 // sent is a record on its way.
 type sent struct {
 	event streams.Proposed
 	at    time.Time
-	state json.RawMessage
 }
 
 // begin makes the term that a record has opened which was sent at a time.
@@ -65,7 +64,8 @@ func (t *Term) Token() domain.Revision { return t.token }
 // Context ends when the lease is lost or released; its cause tells which.
 func (t *Term) Context() context.Context { return t.ctx }
 
-// State is what was saved last, by this holder or one before; nil for nothing.
+// State is what was given to Save or Keep last, by this holder or, before it has,
+// the one before; nil for nothing.
 func (t *Term) State() json.RawMessage {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,17 +105,41 @@ func (t *Term) end(why error) {
 // Save stores a state, a JSON value, for this and later holders, and renews the
 // lease. It is fenced: it succeeds only if nobody has acquired the lease since.
 // After ErrLost the state is not stored; after another error it may be, and the
-// next Save or renewal settles that before anything else is written.
+// next Save or renewal, which carries it too, settles that.
 func (t *Term) Save(ctx context.Context, state json.RawMessage) error {
 	if !json.Valid(state) {
 		return fmt.Errorf("lease %s: the state is not JSON", t.keeper.cfg.Name)
 	}
-	return t.write(ctx, func() json.RawMessage { return state })
+	t.Keep(state)
+	return t.Confirm(ctx)
+}
+
+// Keep is Save without writing now: the next record of this term, a renewal or the
+// release, carries the state. If the lease is lost before, the state is too.
+func (t *Term) Keep(state json.RawMessage) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state = state
 }
 
 // Confirm asks the log whether the lease is still held, and renews it. Where Err
 // relies on clocks this does not; but it is as late as its answer.
-func (t *Term) Confirm(ctx context.Context) error { return t.write(ctx, t.State) }
+func (t *Term) Confirm(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	if err := t.begun(ctx); err != nil {
+		return t.because(err)
+	}
+	defer t.ended()
+	if err := t.Err(); err != nil {
+		return err
+	}
+	if err := t.settle(ctx); err != nil {
+		return t.because(err)
+	}
+	return t.because(t.append(ctx, typeRenewed))
+}
 
 // Release gives the lease back, so that others need not wait until it has run
 // out. Its context ends first. ErrLost and ErrReleased mean that it was gone already.
@@ -135,25 +159,7 @@ func (t *Term) Release(ctx context.Context) error {
 	if err := t.settle(ctx); err != nil {
 		return err
 	}
-	return t.append(ctx, typeReleased, t.State())
-}
-
-// write appends a renewal with a state.
-func (t *Term) write(ctx context.Context, state func() json.RawMessage) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)()
-	if err := t.begun(ctx); err != nil {
-		return t.because(err)
-	}
-	defer t.ended()
-	if err := t.Err(); err != nil {
-		return err
-	}
-	if err := t.settle(ctx); err != nil {
-		return t.because(err)
-	}
-	return t.because(t.append(ctx, typeRenewed, state()))
+	return t.append(ctx, typeReleased)
 }
 
 // because names the end of the term as the reason of an error that it caused.
@@ -183,12 +189,12 @@ func (t *Term) settle(ctx context.Context) error {
 	return t.send(ctx, t.unsure)
 }
 
-func (t *Term) append(ctx context.Context, eventType string, state json.RawMessage) error {
-	p, err := propose(eventType, t.keeper.record(state))
+func (t *Term) append(ctx context.Context, eventType string) error {
+	p, err := propose(eventType, t.keeper.record(t.State()))
 	if err != nil {
 		return err
 	}
-	return t.send(ctx, &sent{event: p, at: t.keeper.cfg.Now(), state: state})
+	return t.send(ctx, &sent{event: p, at: t.keeper.cfg.Now()})
 }
 
 // send appends a record at the revision that is known. Sending one again is
@@ -201,7 +207,7 @@ func (t *Term) send(ctx context.Context, s *sent) error {
 	case err == nil:
 		t.unsure, t.revision = nil, r.Revision
 		t.mu.Lock()
-		t.from, t.state = s.at, s.state
+		t.from = s.at
 		t.mu.Unlock()
 		return nil
 	case errors.As(err, &wrong), errors.Is(err, streams.ErrTombstoned):

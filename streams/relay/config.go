@@ -1,0 +1,106 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"strata/streams"
+)
+
+// Config is what a relay works with. Store, Codec, Publisher and Categories are
+// needed.
+type Config struct {
+	Store     streams.Store
+	Codec     *streams.Codec
+	Publisher message.Publisher
+
+	Categories  []string // whose events are published
+	Personal    []string // of these: whose personal data is published too
+	TopicPrefix string   // before the category; default "strata."
+	Source      string   // the CloudEvents source, a URI reference; default "strata"
+
+	// Secrets names fields that are never published, wherever they occur in the
+	// data of a category's events; nil: there are none.
+	Secrets func(category string) []string
+	// MaxData is the most bytes of data that are published; larger data is left
+	// out, and "ce_dataremoved" says so: an event that no broker takes must not
+	// stop those behind it. Default 768 KiB, which fits the 1 MiB that Kafka takes.
+	MaxData int
+
+	Name      string        // of the lease that holds the checkpoint; default "relay"
+	Holder    string        // see lease.Config
+	TTL       time.Duration // see lease.Config; default 5 s
+	Sole      bool          // see lease.Config
+	BatchSize int           // most events of one batch; default 1000
+	SaveEvery time.Duration // how much may be published again after a crash; default 1 s
+
+	Backoff func(attempt int) time.Duration        // before another try; default 50 ms, doubling, at most 10 s
+	Now     func() time.Time                       // clock; default time.Now
+	After   func(d time.Duration) <-chan time.Time // clock; default time.After
+	Logger  *slog.Logger                           // default: discard
+	Metrics prometheus.Registerer                  // nil: none
+
+	// At is told of points that tests crash at; nil: nobody is.
+	At func(point string)
+}
+
+const (
+	defaultMaxData = 768 << 10
+	defaultBatch   = 1000
+)
+
+func (c *Config) setDefaults() error {
+	if c.Store == nil || c.Codec == nil || c.Publisher == nil {
+		return errors.New("relay: store, codec and publisher are needed")
+	}
+	var faults []error
+	if len(c.Categories) == 0 {
+		faults = append(faults, errors.New("relay: no category is allowed"))
+	}
+	for _, name := range c.Personal {
+		if !slices.Contains(c.Categories, name) {
+			faults = append(faults, fmt.Errorf("relay: personal data of %s cannot be published: the category is not allowed", name))
+		}
+	}
+	setDefault(&c.TopicPrefix, "strata.")
+	setDefault(&c.Source, "strata")
+	setDefault(&c.MaxData, defaultMaxData)
+	setDefault(&c.Name, "relay")
+	setDefault(&c.TTL, 5*time.Second)
+	setDefault(&c.BatchSize, defaultBatch)
+	setDefault(&c.SaveEvery, time.Second)
+	if c.Secrets == nil {
+		c.Secrets = func(string) []string { return nil }
+	}
+	if c.Backoff == nil {
+		c.Backoff = func(attempt int) time.Duration {
+			return min(50*time.Millisecond<<min(attempt-1, 10), 10*time.Second)
+		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.After == nil {
+		c.After = time.After
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.At == nil {
+		c.At = func(string) {}
+	}
+	return errors.Join(faults...)
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

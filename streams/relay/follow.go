@@ -74,10 +74,13 @@ func (in *intake) run(ctx context.Context) {
 			return
 		}
 		p, err := in.encode(b)
-		select {
-		case in.parcels <- p:
-		case <-ctx.Done():
-			return
+		if err == nil || len(p.events) > 0 {
+			select {
+			case in.parcels <- p:
+			case <-ctx.Done():
+				in.end <- ctx.Err()
+				return
+			}
 		}
 		if err != nil || p.upTo >= in.until {
 			in.end <- err
@@ -114,7 +117,7 @@ func (s *shift) deliver(ctx context.Context, in *intake, tell func(domain.Positi
 	for {
 		if acked == nil && len(next.events) > 0 {
 			sent, next, acked = next, parcel{}, make(chan error, 1)
-			go func() { acked <- s.publish(ctx, sent) }()
+			go func(p parcel, done chan<- error) { done <- s.publish(ctx, p) }(sent, acked)
 		}
 		if acked == nil && end == nil {
 			return nil

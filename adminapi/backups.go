@@ -55,6 +55,9 @@ func (a *API) backups() {
 		if in.Body.To == "" {
 			in.Body.To = defaultBackup
 		}
+		if a.Log == nil {
+			return httpx.Reply[backupView]{}, errServersLog
+		}
 		s, err := a.Backups.Begin(in.Body.To)
 		if err != nil {
 			return httpx.Reply[backupView]{}, backupError(err)

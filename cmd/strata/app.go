@@ -103,9 +103,12 @@ func (a *app) close() error {
 }
 
 // openLog opens the event log, unless the app was given one that others share.
-func (a *app) openLog(context.Context) (err error) {
+func (a *app) openLog(ctx context.Context) (err error) {
 	if a.store != nil {
 		return nil
+	}
+	if a.cfg.EventStore.URL != "" {
+		return a.useServersLog(ctx)
 	}
 	if a.local, err = openStore(a.cfg, a.log); err != nil {
 		return err
@@ -116,7 +119,7 @@ func (a *app) openLog(context.Context) (err error) {
 }
 
 func openStore(cfg *config.Config, log *slog.Logger) (*embedded.Log, error) {
-	if err := backup.Usable(cfg.Data.Dir); err != nil {
+	if err := errors.Join(embeddedOnly(cfg), backup.Usable(cfg.Data.Dir)); err != nil {
 		return nil, err
 	}
 	return embedded.Open(cfg.Data.LogDir(), embedded.Options{

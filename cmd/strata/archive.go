@@ -46,10 +46,12 @@ func dumpTool(ctx context.Context, args []string, out io.Writer) error {
 }
 
 func dump(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Writer) (_ archive.Stats, err error) {
-	if _, err := os.Stat(cfg.Data.LogDir()); err != nil { // opening it would make one
-		return archive.Stats{}, fmt.Errorf("there is no event log: %w", err)
+	if cfg.EventStore.URL == "" {
+		if _, err := os.Stat(cfg.Data.LogDir()); err != nil { // opening it would make one
+			return archive.Stats{}, fmt.Errorf("there is no event log: %w", err)
+		}
 	}
-	store, err := openStore(cfg, log)
+	store, err := openAnyLog(cfg, log)
 	if err != nil {
 		return archive.Stats{}, err
 	}
@@ -74,8 +76,9 @@ func dumpFile(ctx context.Context, cfg *config.Config, log *slog.Logger, path st
 
 // loadTool reads a dump into a data directory without a log.
 func loadTool(ctx context.Context, args []string, out io.Writer) (err error) {
-	var from string
+	var from, keys string
 	loaded, err := load("load", args, func(fs *flag.FlagSet) {
+		fs.StringVar(&keys, "keys", "", "subject keys of the installation that was dumped (its keys/subjects.db, a `file`), for a log that a server keeps")
 		fs.StringVar(&from, "from", "", "`file` to read, compressed when its name ends with .gz; default: standard input")
 	})
 	if err != nil {
@@ -94,6 +97,12 @@ func loadTool(ctx context.Context, args []string, out io.Writer) (err error) {
 		if in, err = gzip.NewReader(in); err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
+	}
+	if loaded.EventStore.URL != "" {
+		return moveToServer(ctx, &loaded.Config, in, keys, out)
+	}
+	if keys != "" {
+		return errors.New("--keys is for a log that a server keeps; an embedded installation takes the file into its keys directory")
 	}
 	stats, err := loadLog(ctx, &loaded.Config, in)
 	if err != nil {

@@ -45,6 +45,9 @@ func backupTool(ctx context.Context, args []string, out io.Writer) error {
 	case verify != "":
 		return verifyBackup(ctx, verify, out)
 	}
+	if err := embeddedOnly(&loaded.Config); err != nil {
+		return err
+	}
 	lines := &progressLines{out: out, doing: "copied"}
 	r, err := backup.Run(ctx, backedUp(&loaded.Config), to, backup.Options{Version: version, Progress: lines.tell})
 	if err = errors.Join(err, lines.err); err != nil {
@@ -89,6 +92,9 @@ func restoreTool(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if from == "" {
 		return errors.New("usage: strata restore --from DIR [flags]")
+	}
+	if err := embeddedOnly(&loaded.Config); err != nil {
+		return err
 	}
 	lines := &progressLines{out: out, doing: "restored"}
 	i := backedUp(&loaded.Config)

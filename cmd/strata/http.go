@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -138,11 +137,8 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	if waiting {
 		out.Status = "starting"
 	}
-	head, err := a.store.Head(r.Context())
-	if local := a.local; local != nil {
-		err = cmp.Or(err, local.Err())
-	}
-	out.Components.Log = component{Status: "ready", Head: uint64(head)}
+	head, err := a.logHealth(r.Context())
+	out.Components.Log = component{Status: "ready", Head: head}
 	if err != nil {
 		out.Components.Log.Status, out.Components.Log.Error = "unavailable", err.Error()
 	}

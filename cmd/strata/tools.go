@@ -23,6 +23,9 @@ func verifyLog(_ context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := embeddedOnly(&loaded.Config); err != nil {
+		return err
+	}
 	report, err := embedded.Verify(loaded.Data.LogDir())
 	if err != nil {
 		return err

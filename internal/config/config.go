@@ -12,6 +12,7 @@ type Config struct {
 	Data       Data       `yaml:"data"`
 	Backup     Backup     `yaml:"backup"`
 	Log        Log        `yaml:"log"`
+	EventStore EventStore `yaml:"eventstore"`
 	Memory     Memory     `yaml:"memory"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Gateway    Gateway    `yaml:"gateway"`
@@ -79,6 +80,12 @@ type Backup struct {
 type Log struct {
 	SegmentSize  Bytes `yaml:"segment_size" env:"LOG_SEGMENT_SIZE" doc:"Size of a segment file; its space is reserved when it is begun."`
 	MaxEventSize Bytes `yaml:"max_event_size" env:"LOG_MAX_EVENT_SIZE" doc:"Largest event."`
+}
+
+// EventStore is a log that a server keeps and processes share.
+type EventStore struct {
+	URL     string        `yaml:"url" env:"EVENTSTORE_URL" secret:"userinfo" doc:"Event log to use: the connection string (esdb://user:password@host:2113, esdb://host1,host2,host3 or esdb+discover://host, with ?tls=false where there is no TLS) of EventStoreDB, KurrentDB or strata eventstore. Empty: the embedded log, in the data directory."`
+	Timeout time.Duration `yaml:"timeout" env:"EVENTSTORE_TIMEOUT" doc:"How long a request waits for a server that does not answer. What follows the log waits for ever."`
 }
 
 // Memory is what this process may hold, without the analytics engine.
@@ -150,8 +157,11 @@ func Default() Config {
 				Anonymous: Limit{Key: 100, Workspace: 100},
 			},
 		},
-		Data:   Data{Dir: "data"},
-		Log:    Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
+		Data: Data{Dir: "data"},
+		Log:  Log{SegmentSize: 64 << 20, MaxEventSize: 4 << 20},
+
+		EventStore: EventStore{Timeout: 10 * time.Second},
+
 		Memory: Memory{Limit: 1 << 30},
 		ClickHouse: ClickHouse{
 			MemoryLimit: 1 << 30, Connections: 6,

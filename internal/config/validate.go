@@ -47,6 +47,9 @@ func (c *Config) Validate() error {
 	}
 	v.within("log.segment_size", c.Log.SegmentSize, 4<<10, 2<<30)
 	v.within("log.max_event_size", c.Log.MaxEventSize, 1<<10, 64<<20)
+	if u := c.EventStore.URL; u != "" && !strings.HasPrefix(u, "esdb://") && !strings.HasPrefix(u, "esdb+discover://") {
+		v.fault("eventstore.url", "is not a connection string that begins with esdb:// or esdb+discover://")
+	}
 	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	single, _ := splitHosts(c.ClickHouse.URL)
 	v.url("clickhouse.url", single, "http", "https", "clickhouse")

@@ -26,12 +26,8 @@ const (
 // tell what is not as it was. A faulty dump is a [*Fault]; what was loaded
 // before the fault stays in the log, which is then good for nothing.
 func Load(ctx context.Context, store streams.Store, in io.Reader) (Stats, error) {
-	head, err := store.Head(ctx)
-	if err != nil {
+	if err := empty(ctx, store); err != nil {
 		return Stats{}, fmt.Errorf("load: %w", err)
-	}
-	if head != 0 {
-		return Stats{}, fmt.Errorf("load: %w: it ends at position %d", ErrNotEmpty, head)
 	}
 	r, err := NewReader(in)
 	if err != nil {
@@ -55,6 +51,25 @@ func Load(ctx context.Context, store streams.Store, in io.Reader) (Stats, error)
 			return l.stats, fmt.Errorf("load the event of line %d: %w", r.line, err)
 		}
 	}
+}
+
+// empty refuses a log that holds something. A log that belongs to a server may
+// hold what the server says of itself.
+func empty(ctx context.Context, store streams.Store) error {
+	if _, ok := store.(streams.Importer); !ok {
+		for e, err := range store.ReadAll(ctx, streams.ReadAll{Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: there is %s at position %d", ErrNotEmpty, e.Stream, e.Position)
+		}
+		return nil
+	}
+	head, err := store.Head(ctx)
+	if err == nil && head != 0 {
+		err = fmt.Errorf("%w: it ends at position %d", ErrNotEmpty, head)
+	}
+	return err
 }
 
 // loader gathers events into batches.

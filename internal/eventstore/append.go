@@ -9,6 +9,7 @@ import (
 	pb "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
 	"strata/domain"
+	"strata/internal/eventstore/access"
 	"strata/internal/eventstore/eslog"
 	"strata/streams"
 )
@@ -30,6 +31,7 @@ type proposedMessage interface {
 // gathering collects the events of one append.
 type gathering struct {
 	server *Server
+	stream domain.StreamID
 	events []eslog.Event
 	size   int // of their data
 }
@@ -50,6 +52,9 @@ func (g *gathering) add(m proposedMessage) error {
 	}
 	if g.size += len(m.GetData()); g.size > g.server.opts.MaxAppendSize {
 		return g.server.tooLarge()
+	}
+	if err := access.CheckSettings(g.stream, m.GetData()); err != nil {
+		return Invalid(err.Error())
 	}
 	g.events = append(g.events, eslog.Event{
 		ID: id, Type: properties["type"], ContentType: properties["content-type"],
@@ -72,7 +77,7 @@ func (s *streamsService) Append(call pb.Streams_AppendServer) error {
 	if err := s.server.Authorize(ctx, stream, eslog.Write); err != nil {
 		return err
 	}
-	g := gathering{server: s.server}
+	g := gathering{server: s.server, stream: stream}
 	for {
 		m, err := call.Recv()
 		if errors.Is(err, io.EOF) {

@@ -17,7 +17,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"strata/domain"
 	"strata/internal/eventstore/eslog"
 	"strata/streams"
 )
@@ -63,7 +62,6 @@ type batches struct {
 type batch struct {
 	gathering
 	answer   *pb.BatchAppendResp // so far: whom it answers
-	stream   domain.StreamID
 	expected streams.Expected
 	deadline time.Time // zero for none
 	fault    error     // why it will be refused

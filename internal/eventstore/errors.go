@@ -102,14 +102,23 @@ func (s *Server) fault(ctx context.Context, stream domain.StreamID, err error) e
 	return err
 }
 
-// unary sends the trailers of a fault, and hides what is nobody's business.
+// unary identifies the caller, sends the trailers of a fault, and hides what is
+// nobody's business.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, err := s.identify(ctx)
+	if err != nil {
+		return nil, s.answer(ctx, info.FullMethod, err)
+	}
 	resp, err := handler(ctx, req)
 	return resp, s.answer(ctx, info.FullMethod, err)
 }
 
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return s.answer(ss.Context(), info.FullMethod, handler(srv, ss))
+	ctx, err := s.identify(ss.Context())
+	if err == nil {
+		err = handler(srv, &identified{ServerStream: ss, ctx: ctx})
+	}
+	return s.answer(ctx, info.FullMethod, err)
 }
 
 // answer ends a call.

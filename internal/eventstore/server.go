@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"strata/internal/eventstore/access"
 	"strata/internal/eventstore/eslog"
 	"strata/streams/embedded"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	MaxAppendSize int
 	// TLS is the transport's security. Default: none.
 	TLS *tls.Config
+	// Users makes rights depend on who calls; see package access. It needs TLS:
+	// clients send no password without. Default: everybody may do everything.
+	Users bool
 	// Services make what is served beside the server's own services.
 	Services []func(*Server) (Service, error)
 	// Logger hears of what went wrong inside. Default: nothing is logged.
@@ -64,7 +68,8 @@ type Server struct {
 	log      *eslog.Log
 	grpc     *grpc.Server
 	instance uuid.UUID
-	services []Service // beside its own
+	access   *access.Control // nil: everybody may do everything
+	services []Service       // beside its own
 
 	stopping chan struct{} // closed when Stop begins
 	stopOnce sync.Once
@@ -85,6 +90,12 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{opts: o, log: eslog.New(o.Log), instance: uuid.New(), stopping: make(chan struct{})}
+	if o.Users {
+		var err error
+		if s.access, err = access.New(s.log); err != nil {
+			return nil, fmt.Errorf("eventstore: %w", err)
+		}
+	}
 	s.grpc = grpc.NewServer(s.transport()...)
 	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
 	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s})
@@ -127,6 +138,9 @@ func (s *Server) transport() []grpc.ServerOption {
 
 // Log returns the log that is served, with EventStoreDB's rules.
 func (s *Server) Log() *eslog.Log { return s.log }
+
+// Access returns what decides over users and rights; nil without Options.Users.
+func (s *Server) Access() *access.Control { return s.access }
 
 // Serve answers calls on a listener until Stop, and then returns nil.
 func (s *Server) Serve(l net.Listener) error {

@@ -22,22 +22,27 @@ const (
 // decided by the default.
 type ACL map[Right][]string
 
-// Names of ACLs that stand for the defaults.
+// Names that stand for the defaults of one or the other kind of stream.
 const (
-	userStreamACL   = "$userStreamAcl"
-	systemStreamACL = "$systemStreamAcl"
+	UserStreamACL   = "$userStreamAcl"
+	SystemStreamACL = "$systemStreamAcl"
 )
+
+// NamedACL returns the name that stands in place of an ACL; "" when there is none.
+func NamedACL(data []byte) string {
+	var name string
+	if len(data) == 0 || data[0] != '"' || json.Unmarshal(data, &name) != nil {
+		return ""
+	}
+	return name
+}
 
 // ParseACL reads the "$acl" of metadata. Empty JSON is no ACL.
 func ParseACL(data []byte) (ACL, error) {
 	if len(data) == 0 || string(data) == "null" {
 		return nil, nil
 	}
-	var name string
-	if json.Unmarshal(data, &name) == nil {
-		if name != userStreamACL && name != systemStreamACL {
-			return nil, fmt.Errorf("$acl %q is not known", name)
-		}
+	if name := NamedACL(data); name == UserStreamACL || name == SystemStreamACL {
 		return nil, nil
 	}
 	var fields map[Right]json.RawMessage

@@ -68,6 +68,13 @@ func (s *Server) Log() *embedded.Log {
 	return s.log
 }
 
+// Server is the server that serves now; another one after a restart.
+func (s *Server) Server() *eventstore.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server
+}
+
 func (s *Server) start() {
 	s.t.Helper()
 	log, err := embedded.Open(s.dir, s.logOpts)

@@ -37,4 +37,11 @@
 // rollup short for ever. Each rollup row carries the highest position it
 // counts, which makes the rollup its own watermark: it is filled from "after
 // what it counts" to "what the rows hold", and doing that twice changes nothing.
+//
+// # Lanes
+//
+// Calls that come over Kafka are written by several processes, a [Lane] for each
+// partition of the topic. All of the above then holds within a lane: rows,
+// rollups, progress and the claim of the one writer bear its number. Lane 0 is
+// that of [Writer], which follows the log itself.
 package analytics

@@ -66,6 +66,7 @@ func (l layout) systemTable(name string) string {
 var (
 	createStatement = regexp.MustCompile(`(?m)^CREATE TABLE IF NOT EXISTS (\w+)\b`)
 	changeStatement = regexp.MustCompile(`(?m)^(ALTER TABLE|DROP TABLE IF EXISTS|TRUNCATE TABLE IF EXISTS) (\w+)\b`)
+	sortingChange   = regexp.MustCompile(`, MODIFY ORDER BY \([^)]*\)`)
 	tableEngine     = regexp.MustCompile(`(?m)ENGINE = (\w*)MergeTree(?:\(([^)\n]*)\))?`)
 )
 
@@ -89,6 +90,8 @@ func (l layout) render(statement string) []string {
 	list := []string{changeStatement.ReplaceAllLiteralString(statement, verb+" "+l.stored(table)+l.onCluster()) + sync}
 	columns := verb == "ALTER TABLE" && strings.Contains(statement, " COLUMN ")
 	if l.stored(table) != table && (verb == "DROP TABLE IF EXISTS" || columns) {
+		// A distributed table has columns, and no order.
+		statement = sortingChange.ReplaceAllString(statement, "")
 		list = append(list, changeStatement.ReplaceAllLiteralString(statement, verb+" "+table+l.onCluster())+sync)
 	}
 	return list

@@ -13,7 +13,7 @@ import (
 	"strata/internal/clickhouse"
 )
 
-// Owner names the one writer that a database at a server has.
+// Owner names the writer that a lane of a database at a server has.
 type Owner struct {
 	// Installation says whose log the rows come from; it never changes. It is
 	// asked once the server is reached, and may wait.
@@ -44,14 +44,14 @@ type owned struct {
 
 // claim makes the owner that of the database, or says who has it. The caller
 // holds the schema's lock, so that claims come one after another.
-func (o Owner) claim(ctx context.Context, conn driver.Conn, l layout, installation string) error {
+func (o Owner) claim(ctx context.Context, conn driver.Conn, l layout, lane uint16, installation string) error {
 	err := l.exec(ctx, conn, `CREATE TABLE IF NOT EXISTS `+ownerTable+`
 (topic LowCardinality(String), installation String, instance String, at DateTime64(3, 'UTC') DEFAULT now64(3))
 ENGINE = ReplacingMergeTree(at) ORDER BY topic`)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", ownerTable, err)
 	}
-	now, err := readOwner(ctx, conn, l)
+	now, err := readOwner(ctx, conn, l, lane)
 	if err != nil {
 		return err
 	}
@@ -63,15 +63,15 @@ ENGINE = ReplacingMergeTree(at) ORDER BY topic`)
 		return fmt.Errorf("%w: %s of this installation, heard of %s ago, and this is %s. One process writes at a time; it will take over when the other one has ended",
 			ErrNotOwner, now.instance, now.quiet.Round(time.Second), o.Instance)
 	}
-	return enter(ctx, conn, l, installation, o.Instance)
+	return enter(ctx, conn, l, lane, installation, o.Instance)
 }
 
 // readOwner reads who owns the database; nobody is the zero value.
-func readOwner(ctx context.Context, conn driver.Conn, l layout) (owned, error) {
+func readOwner(ctx context.Context, conn driver.Conn, l layout, lane uint16) (owned, error) {
 	var now owned
 	var quiet int64
 	err := conn.QueryRow(l.consistent(ctx), `SELECT argMax(installation, at), argMax(instance, at), max(at),
-		dateDiff('millisecond', max(at), now64(3)) FROM `+ownerTable+` WHERE topic = {topic:String}`, ch.Named("topic", Topic)).
+		dateDiff('millisecond', max(at), now64(3)) FROM `+ownerTable+` WHERE topic = {topic:String}`, ch.Named("topic", topicOf(lane))).
 		Scan(&now.installation, &now.instance, &now.since, &quiet)
 	if err != nil {
 		return owned{}, fmt.Errorf("read who writes: %w", err)
@@ -81,12 +81,12 @@ func readOwner(ctx context.Context, conn driver.Conn, l layout) (owned, error) {
 }
 
 // enter records an owner; no instance says that nobody writes now.
-func enter(ctx context.Context, conn driver.Conn, l layout, installation, instance string) error {
+func enter(ctx context.Context, conn driver.Conn, l layout, lane uint16, installation, instance string) error {
 	settings := l.settings()
 	settings["async_insert"] = 0
 	err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), "INSERT INTO "+ownerTable+
 		" (topic, installation, instance) SELECT {topic:String}, {installation:String}, {instance:String}",
-		ch.Named("topic", Topic), ch.Named("installation", installation), ch.Named("instance", instance))
+		ch.Named("topic", topicOf(lane)), ch.Named("installation", installation), ch.Named("instance", instance))
 	if err != nil {
 		return fmt.Errorf("record who writes: %w", err)
 	}
@@ -97,6 +97,7 @@ func enter(ctx context.Context, conn driver.Conn, l layout, installation, instan
 type ownership struct {
 	db           *clickhouse.DB
 	owner        Owner
+	lane         uint16
 	installation string
 	heard        atomic.Pointer[time.Time] // when the claim was last renewed; nil: there is none
 }
@@ -143,7 +144,7 @@ func (o *ownership) take(ctx context.Context) error {
 func (o *ownership) claim(ctx context.Context) error {
 	return locked(ctx, o.db, func(l layout) error {
 		asked := time.Now()
-		err := o.owner.claim(ctx, o.db.Conn(), l, o.installation)
+		err := o.owner.claim(ctx, o.db.Conn(), l, o.lane, o.installation)
 		if err == nil {
 			o.renewed(asked)
 		}
@@ -161,7 +162,7 @@ func (o *ownership) keep(ctx context.Context) error {
 		return o.claim(ctx)
 	}
 	conn, l, asked := o.db.Conn(), layoutOf(o.db), time.Now()
-	now, err := readOwner(ctx, conn, l)
+	now, err := readOwner(ctx, conn, l, o.lane)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (o *ownership) keep(ctx context.Context) error {
 		o.heard.Store(nil)
 		return fmt.Errorf("%w: %s took over", ErrNotOwner, now.instance)
 	}
-	if err := enter(ctx, conn, l, o.installation, o.owner.Instance); err != nil {
+	if err := enter(ctx, conn, l, o.lane, o.installation, o.owner.Instance); err != nil {
 		return err
 	}
 	o.renewed(asked)
@@ -182,5 +183,5 @@ func (o *ownership) release(ctx context.Context) error {
 		return nil // it may be somebody else's by now
 	}
 	o.heard.Store(nil)
-	return enter(ctx, o.db.Conn(), layoutOf(o.db), o.installation, "")
+	return enter(ctx, o.db.Conn(), layoutOf(o.db), o.lane, o.installation, "")
 }

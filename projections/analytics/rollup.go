@@ -49,10 +49,10 @@ func (r rollup) fillSQL() string {
 		columns = append(columns, "users", "latency", "ttft")
 		values = append(values, usersState, latencyState, ttftState)
 	}
-	columns, values = append(columns, "last_position"), append(values, "max(position)")
+	columns, values = append(columns, "last_position", "lane"), append(values, "max(position)", "lane")
 	return "INSERT INTO " + r.name + " (" + strings.Join(columns, ", ") + ") SELECT " + strings.Join(values, ", ") +
-		" FROM inferences WHERE toYYYYMM(ts) = {month:UInt32} AND position > {after:UInt64} AND position <= {upto:UInt64}" +
-		" GROUP BY workspace_id, at, " + strings.Join(r.keys, ", ")
+		" FROM inferences WHERE toYYYYMM(ts) = {month:UInt32} AND lane = {lane:UInt16} AND position > {after:UInt64} AND position <= {upto:UInt64}" +
+		" GROUP BY workspace_id, at, " + strings.Join(r.keys, ", ") + ", lane"
 }
 
 // lookAtRollup learns how far a rollup counts a month, unless that is known.
@@ -62,8 +62,8 @@ func (s *store) lookAtRollup(ctx context.Context, conn driver.Conn, r rollup, m 
 		return nil
 	}
 	var counted uint64
-	err := conn.QueryRow(s.layout.consistent(ctx), "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32}",
-		ch.Named("month", uint32(m))).Scan(&counted)
+	err := conn.QueryRow(s.layout.consistent(ctx), "SELECT max(last_position) FROM "+r.name+" WHERE toYYYYMM(bucket) = {month:UInt32} AND lane = {lane:UInt16}",
+		ch.Named("month", uint32(m)), ch.Named("lane", s.lane)).Scan(&counted)
 	if err == nil {
 		s.counted[p] = counted
 	}
@@ -76,13 +76,13 @@ func (s *store) fill(ctx context.Context, conn driver.Conn, r rollup, m month, u
 	if after >= upTo {
 		return nil
 	}
-	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d", r.name, m, after, upTo))
+	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d:%d-%d", r.name, s.lane, m, after, upTo))
 	maps.Copy(settings, oneBlock)
 	if err := s.may(); err != nil {
 		return err
 	}
 	return conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), r.fillSQL(),
-		ch.Named("month", uint32(m)), ch.Named("after", after), ch.Named("upto", upTo))
+		ch.Named("month", uint32(m)), ch.Named("lane", s.lane), ch.Named("after", after), ch.Named("upto", upTo))
 }
 
 // oneBlock makes INSERT SELECT collect its whole result before writing it.

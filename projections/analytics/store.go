@@ -43,7 +43,8 @@ type store struct {
 	db     *clickhouse.DB
 	layout layout
 	shards uint64       // of the cluster; 1 without one
-	may    func() error // asked before every INSERT: whether the database is still ours
+	lane   uint16       // whose rows it writes and looks at; see Lane
+	may    func() error // asked before every INSERT: whether the lane is still ours
 
 	known      bool                 // the fields below are what the tables hold
 	progress   uint64               // everything up to here is complete
@@ -52,8 +53,8 @@ type store struct {
 	pending    map[month]uint64     // months with rows that rollups may lack: their highest position
 }
 
-func newStore(db *clickhouse.DB, may func() error) *store {
-	return &store{db: db, layout: layoutOf(db), shards: 1, may: may}
+func newStore(db *clickhouse.DB, lane uint16, may func() error) *store {
+	return &store{db: db, layout: layoutOf(db), shards: 1, lane: lane, may: may}
 }
 
 // write brings a batch into all tables and rollups. When it returns nil the
@@ -89,10 +90,18 @@ func (s *store) write(ctx context.Context, items []Item) (err error) {
 	return s.advance(ctx, conn, uint64(items[len(items)-1].Position))
 }
 
-// readProgress returns the position up to which everything is complete.
-func readProgress(ctx context.Context, conn driver.Conn, l layout) (domain.Position, error) {
+// topicOf names a lane in writer_progress and writer_owner.
+func topicOf(lane uint16) string {
+	if lane == 0 {
+		return Topic
+	}
+	return fmt.Sprintf("%s/%d", Topic, lane)
+}
+
+// readProgress returns the position up to which everything of a lane is complete.
+func readProgress(ctx context.Context, conn driver.Conn, l layout, lane uint16) (domain.Position, error) {
 	var position uint64
-	err := conn.QueryRow(l.consistent(ctx), "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", Topic)).Scan(&position)
+	err := conn.QueryRow(l.consistent(ctx), "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", topicOf(lane))).Scan(&position)
 	if err != nil {
 		return 0, fmt.Errorf("read progress: %w", err)
 	}
@@ -104,7 +113,7 @@ func (s *store) look(ctx context.Context, conn driver.Conn) error {
 	if err := s.quiet(ctx, conn); err != nil {
 		return err
 	}
-	progress, err := readProgress(ctx, conn, s.layout)
+	progress, err := readProgress(ctx, conn, s.layout, s.lane)
 	if err != nil {
 		return err
 	}
@@ -123,8 +132,9 @@ func (s *store) look(ctx context.Context, conn driver.Conn) error {
 	return nil
 }
 
-// quiet waits until a server works on no INSERT any more: one whose sender was
-// killed or gave up could appear in the tables just after they were looked at.
+// quiet waits until a server works on no INSERT of the lane any more: one whose
+// sender was killed or gave up could appear in the tables just after they were
+// looked at.
 func (s *store) quiet(ctx context.Context, conn driver.Conn) error {
 	if s.db.Embedded() {
 		return nil
@@ -134,7 +144,8 @@ func (s *store) quiet(ctx context.Context, conn driver.Conn) error {
 	for {
 		var running uint64
 		err := conn.QueryRow(ctx, "SELECT count() FROM "+s.layout.systemTable("processes")+
-			" WHERE query_kind = 'Insert' AND current_database = currentDatabase()").Scan(&running)
+			" WHERE query_kind = 'Insert' AND current_database = currentDatabase() AND Settings['log_comment'] = {lane:String}",
+			ch.Named("lane", topicOf(s.lane))).Scan(&running)
 		if err != nil {
 			return fmt.Errorf("look for running inserts: %w", err)
 		}
@@ -154,7 +165,7 @@ const quietPoll = 100 * time.Millisecond
 
 func (s *store) lookAt(ctx context.Context, conn driver.Conn, table, timeColumn string) error {
 	rows, err := conn.Query(s.layout.consistent(ctx), "SELECT toUInt32(toYYYYMM("+timeColumn+")) AS month, max(position) FROM "+table+
-		" WHERE position > {progress:UInt64} GROUP BY month", ch.Named("progress", s.progress))
+		" WHERE position > {progress:UInt64} AND lane = {lane:UInt16} GROUP BY month", ch.Named("progress", s.progress), ch.Named("lane", s.lane))
 	if err != nil {
 		return err
 	}
@@ -275,25 +286,26 @@ var plain = strings.NewReplacer(lowString, "String")
 
 // encode makes one block of a chunk, which the engine writes atomically.
 func (s *store) encode(ctx context.Context, conn driver.Conn, c *chunk) (driver.Batch, error) {
-	columns := make([]ch.ColumnNameAndType, 0, len(c.table.types))
+	columns := make([]ch.ColumnNameAndType, 0, len(c.table.types)+1)
 	for _, t := range c.table.types {
 		columns = append(columns, ch.ColumnNameAndType{Name: t.name, Type: plain.Replace(t.typ)})
 	}
-	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d-%d:%d", c.table.name, c.month, c.first, c.last, len(c.items)))
+	columns = append(columns, ch.ColumnNameAndType{Name: "lane", Type: "UInt16"})
+	settings := s.insertSettings(fmt.Sprintf("%s:%d:%d:%d-%d:%d", c.table.name, s.lane, c.month, c.first, c.last, len(c.items)))
 	ctx = ch.Context(ctx, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(columns))
-	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+c.table.name+" ("+c.table.columns+")")
+	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+c.table.name+" ("+c.table.columns+", lane)")
 	if err != nil {
 		return nil, fmt.Errorf("prepare batch for %s: %w", c.table.name, err)
 	}
 	for _, it := range c.items {
-		if err := batch.Append(c.table.values(it)...); err != nil {
+		if err := batch.Append(append(c.table.values(it), s.lane)...); err != nil {
 			return nil, errors.Join(fmt.Errorf("encode row for %s: %w", c.table.name, err), batch.Abort())
 		}
 	}
 	return batch, nil
 }
 
-// insertSettings make an INSERT synchronous. On a cluster, whose tables are
+// insertSettings make an INSERT synchronous, and say whose it is. On a cluster, whose tables are
 // replicated, they also name it by a token: of two attempts at the same block
 // one is dropped. Elsewhere there is none: a kill between a server's note of a
 // token and its commit of the rows would make it refuse rows that it does not
@@ -301,6 +313,7 @@ func (s *store) encode(ctx context.Context, conn driver.Conn, c *chunk) (driver.
 func (s *store) insertSettings(token string) ch.Settings {
 	settings := s.layout.settings()
 	settings["async_insert"], settings["insert_deduplicate"] = 0, 0
+	settings["log_comment"] = topicOf(s.lane)
 	if s.layout.isCluster() {
 		settings["insert_deduplicate"], settings["insert_deduplication_token"] = 1, token
 		settings["insert_shard_id"] = shardOf(token, s.shards)
@@ -353,7 +366,7 @@ func (s *store) advance(ctx context.Context, conn driver.Conn, position uint64) 
 	settings := s.layout.settings()
 	settings["async_insert"] = 0
 	err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",
-		ch.Named("topic", Topic), ch.Named("position", position))
+		ch.Named("topic", topicOf(s.lane)), ch.Named("position", position))
 	if err != nil {
 		return fmt.Errorf("record progress: %w", err)
 	}

@@ -80,7 +80,7 @@ func NewWriter(db *clickhouse.DB, o WriterOptions) *Writer {
 	o = o.withDefaults()
 	owned := &ownership{db: db, owner: o.Owner}
 	return &Writer{
-		db: db, opt: o, log: o.Logger, store: newStore(db, owned.check), ownership: owned,
+		db: db, opt: o, log: o.Logger, store: newStore(db, 0, owned.check), ownership: owned,
 		changed: make(chan struct{}), wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
 }
@@ -93,7 +93,10 @@ func (w *Writer) Resume(ctx context.Context) (domain.Position, error) {
 		if err := w.owned(func(o *ownership) error { return o.take(ctx) }); err != nil {
 			return err
 		}
-		position, err = readProgress(ctx, w.db.Conn(), layoutOf(w.db))
+		if err := refuseLanes(ctx, w.db); err != nil {
+			return err
+		}
+		position, err = readProgress(ctx, w.db.Conn(), layoutOf(w.db), 0)
 		return err
 	})
 	if err != nil {

@@ -271,3 +271,33 @@ ALTER TABLE inferences_local ON CLUSTER `strata` MATERIALIZE INDEX IF EXISTS by_
 ALTER TABLE inferences_local ON CLUSTER `strata` MATERIALIZE INDEX IF EXISTS by_session;
 
 ALTER TABLE inferences_local ON CLUSTER `strata` MATERIALIZE INDEX IF EXISTS by_tag;
+
+-- Several writers, each with a lane of its own: a partition of the topic that calls
+-- come over. Lane 0 is that of the one writer that follows the log itself.
+ALTER TABLE inferences_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+-- Several writers, each with a lane of its own: a partition of the topic that calls
+-- come over. Lane 0 is that of the one writer that follows the log itself.
+ALTER TABLE inferences ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+ALTER TABLE inference_payloads_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+ALTER TABLE inference_payloads ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+-- Rows of two lanes are not merged: each lane has to find up to where it is counted.
+ALTER TABLE rollup_minute_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16, MODIFY ORDER BY (workspace_id, bucket, model, provider, app_id, agent_id, api_key_id, type, lane);
+
+-- Rows of two lanes are not merged: each lane has to find up to where it is counted.
+ALTER TABLE rollup_minute ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+ALTER TABLE rollup_hour_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16, MODIFY ORDER BY (workspace_id, bucket, model, provider, app_id, agent_id, api_key_id, type, lane);
+
+ALTER TABLE rollup_hour ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+ALTER TABLE rollup_day_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16, MODIFY ORDER BY (workspace_id, bucket, model, provider, app_id, agent_id, api_key_id, type, lane);
+
+ALTER TABLE rollup_day ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+ALTER TABLE rollup_user_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16, MODIFY ORDER BY (workspace_id, bucket, end_user, lane);
+
+ALTER TABLE rollup_user ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;

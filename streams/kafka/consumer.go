@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -260,4 +261,61 @@ func (l *laneClaim) gather(ctx context.Context, in <-chan []Record) []Record {
 		}
 	}
 	return batch
+}
+
+// CaughtUp returns when a group has committed everything of a topic that was
+// there at the call, or the error of ctx.
+func CaughtUp(ctx context.Context, connection Connection, group, topic string) error {
+	if err := connection.prepare(); err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	c, err := connect(connection)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	n, err := c.countPartitions(ctx, topic)
+	if err != nil {
+		return err
+	}
+	left := map[int]int64{} // the ends of those that are behind
+	for p := range n {
+		_, end, err := (&reader{cluster: c, topic: topic, partition: p}).bounds(ctx)
+		if err != nil {
+			return err
+		}
+		if end > 0 {
+			left[p] = end
+		}
+	}
+	for {
+		if err := c.committed(ctx, group, topic, left); err != nil || len(left) == 0 {
+			return err
+		}
+		select {
+		case <-time.After(caughtUpPoll):
+		case <-ctx.Done():
+			return fmt.Errorf("group %s is behind in %d partitions of %s: %w", group, len(left), topic, ctx.Err())
+		}
+	}
+}
+
+// caughtUpPoll is how often a group's offsets are asked for.
+const caughtUpPoll = 50 * time.Millisecond
+
+// committed takes the partitions away that a group has committed.
+func (c *cluster) committed(ctx context.Context, group, topic string, left map[int]int64) error {
+	answer, err := c.client.OffsetFetch(ctx, &kafkago.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: slices.Collect(maps.Keys(left))}})
+	if err == nil {
+		err = answer.Error
+	}
+	if err != nil {
+		return fmt.Errorf("offsets of group %s: %w", group, err)
+	}
+	for _, p := range answer.Topics[topic] {
+		if end, behind := left[p.Partition]; behind && p.Error == nil && p.CommittedOffset >= end {
+			delete(left, p.Partition)
+		}
+	}
+	return nil
 }

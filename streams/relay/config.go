@@ -25,6 +25,12 @@ type Config struct {
 	TopicPrefix string   // before the category; default "strata."
 	Source      string   // the CloudEvents source, a URI reference; default "strata"
 
+	// Topic names the topic of a category; nil: TopicPrefix and the category.
+	Topic func(category string) string
+	// Message makes the message of an event; nil: CloudEvents, as this package
+	// describes. What it makes must be for those only who may read all of it.
+	Message func(r streams.Recorded) (*message.Message, error)
+
 	// Secrets names fields that are never published, wherever they occur in the
 	// data of a category's events; nil: there are none.
 	Secrets func(category string) []string
@@ -77,6 +83,9 @@ func (c *Config) setDefaults() error {
 	setDefault(&c.SaveEvery, time.Second)
 	if c.Secrets == nil {
 		c.Secrets = func(string) []string { return nil }
+	}
+	if c.Topic == nil {
+		c.Topic = func(category string) string { return c.TopicPrefix + category }
 	}
 	if c.Backoff == nil {
 		c.Backoff = func(attempt int) time.Duration {

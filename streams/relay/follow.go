@@ -97,11 +97,11 @@ func (in *intake) encode(b streams.Batch) (parcel, error) {
 		if r.Position > in.until {
 			break
 		}
-		m, err := in.relay.encoder.message(r)
+		m, err := in.relay.cfg.Message(r)
 		if err != nil {
 			return p, err
 		}
-		p.events = append(p.events, outgoing{in.relay.cfg.TopicPrefix + r.Stream.Category(), m, r.At})
+		p.events = append(p.events, outgoing{in.relay.cfg.Topic(r.Stream.Category()), m, r.At})
 		p.bytes += len(m.Payload)
 		p.upTo = r.Position
 	}

@@ -17,7 +17,6 @@ import (
 type Relay struct {
 	cfg     Config
 	keeper  *lease.Keeper
-	encoder *encoder
 	metrics *metrics
 
 	mu        sync.Mutex
@@ -36,8 +35,10 @@ func New(cfg Config) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{cfg: cfg, keeper: keeper, failing: map[string]string{},
-		encoder: &encoder{codec: cfg.Codec, source: cfg.Source, personal: cfg.Personal, secrets: cfg.Secrets, maxData: cfg.MaxData}}
+	r := &Relay{cfg: cfg, keeper: keeper, failing: map[string]string{}}
+	if r.cfg.Message == nil {
+		r.cfg.Message = (&encoder{codec: cfg.Codec, source: cfg.Source, personal: cfg.Personal, secrets: cfg.Secrets, maxData: cfg.MaxData}).message
+	}
 	if r.metrics, err = newMetrics(cfg.Metrics, r); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"strata/streams"
 	"strata/streams/embedded"
 	"strata/streams/logbus"
+	"strata/streams/relay"
 )
 
 // app is one running Strata: every part that has to be opened, and closed again.
@@ -53,6 +54,7 @@ type app struct {
 	limiter   *ratelimit.Keeper
 	backups   *backup.Keeper
 	duty      onDuty
+	relay     *relay.Relay  // nil: none runs here
 	reactions *logbus.State // of reactors; nil unless the role runs them
 	term      time.Duration // of leases; 0 is the default
 	started   time.Time
@@ -198,6 +200,9 @@ func (a *app) startWork(ctx context.Context) error {
 	})
 	if err := a.startDuties(work); err != nil {
 		return fmt.Errorf("start what runs once: %w", err)
+	}
+	if err := a.startRelay(work); err != nil {
+		return err
 	}
 	a.backups = backup.NewKeeper(backedUp(a.cfg), a.cfg.Backup.Dir, version, a.now)
 	a.onClose(a.backups.Close)

@@ -114,6 +114,7 @@ type components struct {
 	Projections []follower    `json:"projections"`
 	Reactors    []follower    `json:"reactors"`
 	ClickHouse  *engineStatus `json:"clickhouse,omitempty"` // of nodes that use it
+	Relay       *relayed      `json:"relay,omitempty"`      // of nodes that may publish
 }
 
 type component struct {
@@ -147,10 +148,11 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.click != nil {
 		out.Components.ClickHouse = &engineStatus{Status: a.click.Status(), Writer: a.duty.writerStatus()}
+		if s := out.Components.ClickHouse.Status; s.State != clickhouse.Ready {
+			out.Components.ClickHouse.Message = s.Error
+		}
 	}
-	if s := out.Components.ClickHouse.Status; s.State != clickhouse.Ready {
-		out.Components.ClickHouse.Message = s.Error
-	}
+	out.Components.Relay = a.relayStatus(r.Context())
 	if a.live.Err() != nil {
 		out.Status = "draining"
 	}

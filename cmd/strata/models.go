@@ -176,22 +176,7 @@ func (a absent) QueryRow(context.Context, string, ...any) query.Row { return a }
 func (a absent) Scan(...any) error { return a.fault() }
 
 // secretField tells which fields of events are never shown.
-func secretField(category, field string) bool {
-	if category == identity.APIKeys.Category {
-		return field == "secret_hash"
-	}
-	for _, k := range catalogue.All() {
-		if k.Spec().Name != category {
-			continue
-		}
-		for _, s := range domain.SecretFields(k.Type()) {
-			if s == field {
-				return true
-			}
-		}
-	}
-	return false
-}
+func secretField(category, field string) bool { return slices.Contains(secretFields(category), field) }
 
 // newCommands makes the write side's heart.
 func newCommands(cfg commands.Config, sealer commands.Sealer) (*commands.Handler, *commands.Resources) {

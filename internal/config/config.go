@@ -15,6 +15,8 @@ type Config struct {
 	EventStore EventStore `yaml:"eventstore"`
 	Memory     Memory     `yaml:"memory"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
+	Kafka      Kafka      `yaml:"kafka"`
+	Relay      Relay      `yaml:"relay"`
 	Gateway    Gateway    `yaml:"gateway"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
@@ -167,6 +169,8 @@ func Default() Config {
 			MemoryLimit: 1 << 30, Connections: 6,
 			FlushRows: 10_000, FlushInterval: time.Second,
 		},
+		Kafka: Kafka{SASLMechanism: "none", Compression: "none", Partitions: 6},
+		Relay: Relay{TopicPrefix: "strata.", Source: "strata"},
 		Gateway: Gateway{
 			RecordPayloads: true,
 			ConnectTimeout: 5 * time.Second, FirstByteTimeout: 5 * time.Minute, StallTimeout: 2 * time.Minute,

@@ -137,6 +137,8 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	c.Data.Dir = ""
 	c.ClickHouse.URL = "tcp://user:hunter2@host"
 	c.Telemetry.LogFormat = "xml"
+	c.Kafka = config.Kafka{Brokers: []string{"kafka"}, CertFile: "c.pem", SASLMechanism: "PLAIN", Compression: "zip", Replication: -1}
+	c.Relay.Source = ""
 	c.Admin.Key = "short"
 	err := c.Validate()
 	if err == nil {
@@ -145,6 +147,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	for _, want := range []string{
 		"server.listen", "server.public_url", "server.body_limit", "server.rate_limits.pro.key", "server.cors_origins",
 		"server.idle_timeout", "data.dir", "clickhouse.url", "telemetry.log_format", "admin.key",
+		"kafka.brokers", "kafka.cert_file", "kafka.user", "kafka.compression", "kafka.partitions", "kafka.replication", "relay.source",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)

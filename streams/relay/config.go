@@ -41,7 +41,7 @@ type Config struct {
 
 	Name      string        // of the lease that holds the checkpoint; default "relay"
 	Holder    string        // see lease.Config
-	TTL       time.Duration // see lease.Config; default 5 s
+	TTL       time.Duration // see lease.Config; default DefaultTTL
 	Sole      bool          // see lease.Config
 	BatchSize int           // most events of one batch; default 1000
 	SaveEvery time.Duration // how much may be published again after a crash; default 1 s
@@ -56,10 +56,8 @@ type Config struct {
 	At func(point string)
 }
 
-const (
-	defaultMaxData = 768 << 10
-	defaultBatch   = 1000
-)
+// DefaultTTL is how long the lease of a relay lasts that does not renew it.
+const DefaultTTL = 5 * time.Second
 
 func (c *Config) setDefaults() error {
 	if c.Store == nil || c.Codec == nil || c.Publisher == nil {
@@ -76,10 +74,10 @@ func (c *Config) setDefaults() error {
 	}
 	setDefault(&c.TopicPrefix, "strata.")
 	setDefault(&c.Source, "strata")
-	setDefault(&c.MaxData, defaultMaxData)
+	setDefault(&c.MaxData, 768<<10)
 	setDefault(&c.Name, "relay")
-	setDefault(&c.TTL, 5*time.Second)
-	setDefault(&c.BatchSize, defaultBatch)
+	setDefault(&c.TTL, DefaultTTL)
+	setDefault(&c.BatchSize, 1000)
 	setDefault(&c.SaveEvery, time.Second)
 	if c.Secrets == nil {
 		c.Secrets = func(string) []string { return nil }

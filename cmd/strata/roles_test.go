@@ -14,6 +14,7 @@ import (
 	"strata/domain"
 	"strata/domain/budget"
 	"strata/domain/inference"
+	"strata/internal/config"
 	"strata/streams"
 	"strata/streams/embedded"
 )
@@ -33,13 +34,17 @@ func shareLog(t *testing.T) *embedded.Log {
 	return log
 }
 
-// join opens a node of a role over a shared log and serves it.
-func join(t *testing.T, log streams.Store, r role) *installation {
+// join opens a node of a role over a shared log and serves it; change may change
+// its configuration before.
+func join(t *testing.T, log streams.Store, r role, change ...func(*config.Config)) *installation {
 	t.Helper()
 	i := &installation{}
 	cfg := testConfig(t.TempDir())
 	cfg.Server.ReadWait = 5 * time.Second // nothing here is about giving up
 	cfg.Secrets.MasterKey = base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for _, c := range change {
+		c(cfg)
+	}
 	a := newApp(r, cfg, slog.New(slog.DiscardHandler), i.now)
 	a.store, a.term = log, time.Second
 	var err error

@@ -14,6 +14,7 @@ import (
 	"strata/internal/subjectkeys"
 	"strata/streams"
 	"strata/streams/archive"
+	"strata/streams/embedded"
 	"strata/streams/eventstoredb"
 )
 
@@ -44,7 +45,15 @@ func openAnyLog(cfg *config.Config, log *slog.Logger) (streams.Store, error) {
 
 // useServersLog opens the log that a server keeps, and waits for the server: what
 // is opened next reads from it. A server that starts later is waited for.
+//
+// The data directory, which holds the node's own read models, has one owner, as
+// it would by the lock of an embedded log.
 func (a *app) useServersLog(ctx context.Context) error {
+	lock, err := embedded.LockDirectory(a.cfg.Data.Dir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	a.onClose(lock.Close)
 	store, err := openServersLog(a.cfg, a.log)
 	if err != nil {
 		return err

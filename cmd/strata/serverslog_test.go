@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"strata/internal/config"
 	"strata/internal/eventstore/eventstoretest"
 	"strata/streams/archive"
+	"strata/streams/embedded"
 )
 
 // overServer is the configuration of an installation over a server's log.
@@ -43,6 +47,23 @@ func joinServer(t *testing.T, url string, r role) *installation {
 	i.Server = httptest.NewServer(i.app.requests.count(router))
 	i.client = i.Server.Client()
 	return i
+}
+
+// A data directory that is not there yet is made, and has one owner.
+func TestDirectoryOfANode(t *testing.T) {
+	server := eventstoretest.Start(t)
+	cfg := overServer(t, server.URL())
+	cfg.Data.Dir = filepath.Join(cfg.Data.Dir, "new", "node")
+	first, err := newApp(reading, cfg, slog.New(slog.DiscardHandler), time.Now).open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newApp(reading, cfg, slog.New(slog.DiscardHandler), time.Now).open(t.Context()); !errors.Is(err, embedded.ErrLocked) {
+		t.Errorf("a second owner: %v", err)
+	}
+	if err := first.close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What one process writes into a server's log, another reads, also after the

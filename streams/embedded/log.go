@@ -71,13 +71,25 @@ func Open(dir string, opts Options) (*Log, error) {
 	return l, nil
 }
 
+// LockDirectory makes a directory when it is missing and makes it this
+// process's own until the lock is closed or the process ends. Open does so by
+// itself; it is for what lies outside a log but must have one owner too.
+// Errors: one matching [ErrLocked] when another process has it.
+func LockDirectory(dir string) (io.Closer, error) {
+	fsys := osFS{}
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("make the directory %s: %w", dir, err)
+	}
+	return lockDir(fsys, dir)
+}
+
 func lockDir(fsys FS, dir string) (io.Closer, error) {
 	lock, err := fsys.Lock(filepath.Join(dir, "LOCK"))
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w: another process has %s open", ErrLocked, dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock the event log in %s: %w", dir, err)
+		return nil, fmt.Errorf("lock the directory %s: %w", dir, err)
 	}
 	return lock, nil
 }

@@ -100,8 +100,8 @@ func readStream(t testing.TB, c *esdb.Client, stream string, o esdb.ReadStreamOp
 }
 
 func code(err error) esdb.ErrorCode {
-	e, _ := esdb.FromError(err)
-	if e == nil {
+	var e *esdb.Error
+	if !errors.As(err, &e) {
 		return -1
 	}
 	return e.Code()

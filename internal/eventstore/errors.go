@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"strata/domain"
 	"strata/internal/eventstore/eslog"
@@ -118,7 +120,25 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 	if err == nil {
 		err = handler(srv, &identified{ServerStream: ss, ctx: ctx})
 	}
+	if err != nil && info.IsClientStream && !info.IsServerStream {
+		drain(ss)
+	}
 	return s.answer(ctx, info.FullMethod, err)
+}
+
+// maxDrained bounds what is read of a call that has failed already.
+const maxDrained = 4 * maxMessage
+
+// drain reads what the client still sends of a call that has failed: one that is
+// cut off while it sends takes the broken stream for the error.
+func drain(ss grpc.ServerStream) {
+	for size := 0; size < maxDrained; {
+		m := &shared.Empty{} // whatever comes is kept as unknown
+		if ss.RecvMsg(m) != nil {
+			return
+		}
+		size += proto.Size(m)
+	}
 }
 
 // answer ends a call.

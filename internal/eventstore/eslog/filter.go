@@ -3,7 +3,6 @@ package eslog
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"strata/domain"
@@ -15,25 +14,26 @@ import (
 // filter selects all.
 type Filter struct {
 	byType   bool
-	regex    *regexp.Regexp
+	regex    *expression
 	prefixes []string
 }
 
-// NewFilter makes a filter by type, or else by stream. The expression (RE2, not
-// anchored) counts if it is not empty, and otherwise any of the prefixes.
-func NewFilter(byType bool, expression string, prefixes []string) (*Filter, error) {
+// NewFilter makes a filter by type, or else by stream. The text is a regular
+// expression, not anchored; it counts if it is not empty, and otherwise any of the
+// prefixes.
+func NewFilter(byType bool, text string, prefixes []string) (*Filter, error) {
 	f := &Filter{byType: byType, prefixes: prefixes}
-	if expression == "" {
+	if text == "" {
 		if len(prefixes) == 0 {
 			return nil, errors.New("a filter needs an expression or a prefix")
 		}
 		return f, nil
 	}
-	var err error
-	if f.regex, err = regexp.Compile(expression); err != nil {
+	regex, err := parseExpression(text)
+	if err != nil {
 		return nil, fmt.Errorf("the filter's expression: %w", err)
 	}
-	f.prefixes = nil
+	f.regex, f.prefixes = &regex, nil
 	return f, nil
 }
 
@@ -47,7 +47,7 @@ func (f *Filter) Matches(r *Record) bool {
 		name = r.Type
 	}
 	if f.regex != nil {
-		return f.regex.MatchString(name)
+		return f.regex.matches(name)
 	}
 	for _, p := range f.prefixes {
 		if strings.HasPrefix(name, p) {

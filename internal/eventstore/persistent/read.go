@@ -59,7 +59,7 @@ func (s *Service) Read(stream wire.PersistentSubscriptions_ReadServer) error {
 }
 
 func connection(ctx context.Context, slots int) Connection {
-	c := Connection{Slots: slots}
+	c := Connection{Slots: slots, User: eventstore.Caller(ctx).Name}
 	if p, ok := peer.FromContext(ctx); ok {
 		c.From = p.Addr.String()
 	}

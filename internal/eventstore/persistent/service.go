@@ -12,10 +12,10 @@ import (
 	wire "github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 
 	"strata/internal/eventstore"
-	"strata/internal/eventstore/eslog"
 )
 
-// Service serves groups over gRPC.
+// Service serves groups over gRPC. Groups are managed by administrators and
+// operators; whoever may read a stream may consume from its groups.
 type Service struct {
 	wire.UnimplementedPersistentSubscriptionsServer
 	groups *Groups
@@ -61,15 +61,9 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// manage tells whether the caller may change groups: whoever may write where
-// their configuration is.
-func (s *Service) manage(ctx context.Context) error {
-	return s.server.Authorize(ctx, configStream, eslog.Write)
-}
-
 // Create makes a group.
 func (s *Service) Create(ctx context.Context, req *wire.CreateReq) (*wire.CreateResp, error) {
-	if err := s.manage(ctx); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	o := req.GetOptions()
@@ -103,7 +97,7 @@ func (s *Service) Create(ctx context.Context, req *wire.CreateReq) (*wire.Create
 
 // Update gives a group other settings.
 func (s *Service) Update(ctx context.Context, req *wire.UpdateReq) (*wire.UpdateResp, error) {
-	if err := s.manage(ctx); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	o := req.GetOptions()
@@ -133,7 +127,7 @@ func (s *Service) Update(ctx context.Context, req *wire.UpdateReq) (*wire.Update
 
 // Delete removes a group.
 func (s *Service) Delete(ctx context.Context, req *wire.DeleteReq) (*wire.DeleteResp, error) {
-	if err := s.manage(ctx); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	o := req.GetOptions()
@@ -146,7 +140,7 @@ func (s *Service) Delete(ctx context.Context, req *wire.DeleteReq) (*wire.Delete
 
 // GetInfo tells about a group.
 func (s *Service) GetInfo(ctx context.Context, req *wire.GetInfoReq) (*wire.GetInfoResp, error) {
-	if err := s.server.Authorize(ctx, configStream, eslog.Read); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	o := req.GetOptions()
@@ -163,7 +157,7 @@ func (s *Service) GetInfo(ctx context.Context, req *wire.GetInfoReq) (*wire.GetI
 
 // List tells about groups.
 func (s *Service) List(ctx context.Context, req *wire.ListReq) (*wire.ListResp, error) {
-	if err := s.server.Authorize(ctx, configStream, eslog.Read); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	stream := "" // of all streams
@@ -187,7 +181,7 @@ func (s *Service) List(ctx context.Context, req *wire.ListReq) (*wire.ListResp, 
 
 // ReplayParked hands parked messages out again.
 func (s *Service) ReplayParked(ctx context.Context, req *wire.ReplayParkedReq) (*wire.ReplayParkedResp, error) {
-	if err := s.manage(ctx); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	o := req.GetOptions()
@@ -206,7 +200,7 @@ func (s *Service) ReplayParked(ctx context.Context, req *wire.ReplayParkedReq) (
 
 // RestartSubsystem stops all groups and runs them anew.
 func (s *Service) RestartSubsystem(ctx context.Context, _ *shared.Empty) (*shared.Empty, error) {
-	if err := s.manage(ctx); err != nil {
+	if err := s.server.AuthorizeOperator(ctx); err != nil {
 		return nil, err
 	}
 	return &shared.Empty{}, translate(ctx, Key{}, s.groups.Restart(ctx))

@@ -66,7 +66,7 @@ test-web: web/$(INSTALLED)
 
 .PHONY: test-long
 test-long: export STRATA_CRASH_ROUNDS ?= 100
-test-long: test race e2e sdk browser crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
+test-long: test race e2e sdk interop browser crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
 race: engine ## quick tests with the race detector
@@ -83,6 +83,15 @@ sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official O
 .cache/venv/ready: test/sdk/python/requirements.txt
 	$(PYTHON) -m venv .cache/venv
 	.cache/venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: interop
+interop: binary test/interop/node/$(INSTALLED) .cache/interop-venv/ready ## EventStoreDB clients of others against strata eventstore
+	$(GO) test -tags e2e -count=1 -timeout 10m ./test/interop/...
+
+.cache/interop-venv/ready: test/interop/python/requirements.txt
+	$(PYTHON) -m venv .cache/interop-venv
+	.cache/interop-venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .PHONY: browser

@@ -103,7 +103,7 @@ crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 1
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./test/crash/...
 
 .PHONY: kafka
-kafka: .cache/kafka/jars/ready ## messages over a real Apache Kafka, which needs Java 17 and Maven
+kafka: engine build .cache/kafka/jars/ready ## messages and the relay over a real Apache Kafka, which needs Java 17 and Maven
 	$(GO) test -tags e2e -count=1 -timeout 10m ./test/kafka/...
 
 .cache/kafka/jars/ready: test/kafka/pom.xml

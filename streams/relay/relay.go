@@ -126,6 +126,7 @@ type shift struct {
 	relay *Relay
 	term  *lease.Term
 	at    checkpoint
+	fresh int              // events that were published since the checkpoint was saved
 	due   <-chan time.Time // when the checkpoint must be saved; nil: nothing was published since
 }
 
@@ -180,16 +181,23 @@ func (s *shift) reached(events int) error {
 	}
 	s.term.Keep(state)
 	s.relay.came(s.at.Position, events)
-	if events > 0 && s.due == nil {
+	s.fresh += events
+	switch {
+	case s.fresh >= mostUnsaved:
+		s.due = s.relay.cfg.After(0)
+	case s.fresh > 0 && s.due == nil:
 		s.due = s.relay.cfg.After(s.relay.cfg.SaveEvery)
 	}
 	return nil
 }
 
+// mostUnsaved is after how many events the checkpoint is saved before it is time.
+const mostUnsaved = 2000
+
 // save writes the checkpoint. If that fails it is tried again: all it costs is
 // that more is published twice after a crash.
 func (s *shift) save(ctx context.Context) {
-	s.due = nil
+	s.due, s.fresh = nil, 0
 	if err := s.term.Confirm(ctx); err != nil {
 		if ctx.Err() == nil {
 			s.relay.cfg.Logger.WarnContext(ctx, "the relay's checkpoint is not saved; trying again", "error", err)

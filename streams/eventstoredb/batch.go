@@ -125,7 +125,7 @@ func (p *pipe) receive() {
 	for {
 		answer, err := p.stream.Recv()
 		if err != nil {
-			p.fail(err)
+			p.fail(fault(err, p.stream.Trailer()))
 			return
 		}
 		p.mu.Lock()

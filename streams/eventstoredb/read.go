@@ -155,6 +155,9 @@ func (s *Store) ReadAll(ctx context.Context, r streams.ReadAll) iter.Seq2[stream
 	}
 }
 
+// unmatched is how many events more than wanted a limited read asks for.
+const unmatched = 16
+
 // scanAll reads the log, forwards up to a position.
 func (s *Store) scanAll(r streams.ReadAll, to domain.Position) *scan {
 	at, left := r.After, r.Limit
@@ -174,6 +177,11 @@ func (s *Store) scanAll(r streams.ReadAll, to domain.Position) *scan {
 			ao.AllOption = &pb.ReadReq_Options_AllOptions_Start{Start: &shared.Empty{}}
 		}
 		o.StreamOption = &pb.ReadReq_Options_All{All: ao}
+		if r.Limit > 0 {
+			// A server sends on while its reader has enough. Not all of this may match.
+			c.asked = left + unmatched
+			o.CountOption = &pb.ReadReq_Options_Count{Count: uint64(c.asked)}
+		}
 		if f := serverFilter(r.Filter); f != nil {
 			o.FilterOption = &pb.ReadReq_Options_Filter{Filter: f}
 		}

@@ -38,6 +38,8 @@ type scan struct {
 	on       *node
 	progress time.Time // when the server last said something, or the scan began to wait
 	ended    bool
+	asked    int // messages asked for, 0 = all there are, and
+	got      int // those received: if all of them, there may be more
 	last     uint64 // last_stream_position, where the server told it
 	told     bool   // it told it
 }
@@ -68,7 +70,7 @@ func (s *scan) fill(ctx context.Context, limit int) (events []streams.Recorded, 
 			}
 		case errors.Is(err, io.EOF):
 			s.close()
-			s.ended = true
+			s.ended = s.asked == 0 || s.got < s.asked
 		default:
 			if err = s.recover(ctx, err, try); err != nil {
 				return events, err
@@ -125,6 +127,7 @@ func (s *scan) next(ctx context.Context) (*streams.Recorded, error) {
 	}
 	switch c := m.GetContent().(type) {
 	case *pb.ReadResp_Event:
+		s.got++
 		e, err := recorded(c.Event)
 		return &e, err
 	case *pb.ReadResp_StreamNotFound_:
@@ -166,6 +169,7 @@ func (s *scan) open(ctx context.Context) error {
 	if request == nil {
 		return io.EOF
 	}
+	s.got = 0
 	s.on, s.call = n, newUnary(s.store.ctx)
 	if s.stream, err = n.streams.Read(s.call.ctx, request, s.call.options()...); err != nil {
 		return s.call.fault(err)

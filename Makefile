@@ -66,7 +66,7 @@ test-web: web/$(INSTALLED)
 
 .PHONY: test-long
 test-long: export STRATA_CRASH_ROUNDS ?= 100
-test-long: test race e2e sdk interop browser crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
+test-long: test race e2e sdk interop browser eventstore crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
 race: engine ## quick tests with the race detector
@@ -97,6 +97,10 @@ interop: binary test/interop/node/$(INSTALLED) .cache/interop-venv/ready ## Even
 .PHONY: browser
 browser: engine build web/$(INSTALLED) ## the console in a browser against the real server
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/browser/...
+
+.PHONY: eventstore
+eventstore: binary ## kill -9 and pause strata eventstore under appends
+	$(GO) test -tags e2e -count=1 -timeout 3m -v ./test/eventstore/...
 
 .PHONY: crash
 crash: engine build ## kill -9 under load, STRATA_CRASH_ROUNDS rounds (default 10)

@@ -158,7 +158,7 @@ func (a *app) openAnalytics(ctx context.Context) (err error) {
 	a.click, err = clickhouse.Open(ctx, clickhouse.Config{
 		URL: a.cfg.ClickHouse.URL, Cluster: a.cfg.ClickHouse.Cluster,
 		CAFile: a.cfg.ClickHouse.CAFile, CertFile: a.cfg.ClickHouse.CertFile, KeyFile: a.cfg.ClickHouse.KeyFile, DataDir: a.cfg.Data.Dir, Library: a.cfg.ClickHouse.Library,
-		MaxMemory: int64(a.cfg.ClickHouse.MemoryLimit), Connections: a.cfg.ClickHouse.Connections, Logger: a.log,
+		MaxMemory: int64(a.cfg.ClickHouse.MemoryLimit), Connections: a.cfg.ClickHouse.Connections, Nice: a.cfg.ClickHouse.Nice, Logger: a.log,
 	})
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ type Config struct {
 	// MaxMemory caps the memory of the embedded engine, in bytes. A statement
 	// that would exceed it fails; the engine lives on. 0: 1 GiB.
 	MaxMemory int64
+	// Nice is how much lower than our own the priority of the embedded engine is:
+	// 0 (the same) to 19, as in nice(1). It has an effect on Linux only.
+	Nice int
 	// Connections bounds the statements that run at once. 0: 6.
 	Connections int
 	// Command is the program and the first arguments that start the child.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -66,7 +65,7 @@ func NewSupervisor(cfg Config, library string) (*Supervisor, error) {
 		}
 		s.socket = filepath.Join(s.tempDir, "clickhouse.sock")
 	}
-	go s.run()
+	go onOwnThread(s.run)
 	return s, nil
 }
 
@@ -114,13 +113,15 @@ func (s *Supervisor) isStopping() bool {
 	}
 }
 
-// run starts the child again and again until Stop.
+// run starts the child again and again until Stop. It has a thread to itself: the
+// kernel sends the parent-death signal when the starting *thread* ends, and the
+// child inherits that thread's priority.
 func (s *Supervisor) run() {
-	// The kernel sends the parent-death signal when the starting *thread* ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(s.done)
 	defer s.cleanUp()
+	if err := yieldThread(s.cfg.Nice); err != nil {
+		s.log.Warn("the ClickHouse engine runs at our own priority", "error", err)
+	}
 	delay := s.cfg.RestartDelay
 	for {
 		began := time.Now()

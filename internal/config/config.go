@@ -105,6 +105,7 @@ type ClickHouse struct {
 	Library       string        `yaml:"library" env:"CHDB_LIB" doc:"Path of libchdb, the embedded engine. Empty: looked for in <data>/lib, beside the program and in deploy/engine/node_modules."`
 	MemoryLimit   Bytes         `yaml:"memory_limit" env:"CLICKHOUSE_MEMORY_LIMIT" doc:"Memory the embedded engine may use. A query that would need more fails; the engine lives on."`
 	Connections   int           `yaml:"connections" env:"CLICKHOUSE_CONNECTIONS" doc:"Statements of the embedded engine that run at once."`
+	Nice          int           `yaml:"nice" env:"CLICKHOUSE_NICE" doc:"How much the embedded engine yields to requests when the processors are busy: 0 (not at all) to 19, as in nice(1). Linux only."`
 	FlushRows     int           `yaml:"flush_rows" env:"CLICKHOUSE_FLUSH_ROWS" doc:"Model calls after which a batch is written."`
 	FlushInterval time.Duration `yaml:"flush_interval" env:"CLICKHOUSE_FLUSH_INTERVAL" doc:"Time after which a batch is written, however small: how old the inference log may be."`
 }
@@ -167,7 +168,7 @@ func Default() Config {
 		Memory: Memory{Limit: 1 << 30},
 		ClickHouse: ClickHouse{
 			MemoryLimit: 1 << 30, Connections: 6,
-			FlushRows: 10_000, FlushInterval: time.Second,
+			Nice: 5, FlushRows: 10_000, FlushInterval: time.Second,
 		},
 		Kafka: Kafka{SASLMechanism: "none", Compression: "none", Partitions: 6},
 		Relay: Relay{TopicPrefix: "strata.", Source: "strata"},

@@ -61,6 +61,7 @@ func (c *Config) Validate() error {
 	}
 	v.within("clickhouse.memory_limit", c.ClickHouse.MemoryLimit, 256<<20, 1<<50)
 	v.number("clickhouse.connections", c.ClickHouse.Connections, 1, 64)
+	v.number("clickhouse.nice", c.ClickHouse.Nice, 0, 19)
 	v.number("clickhouse.flush_rows", c.ClickHouse.FlushRows, 1, 1_000_000)
 	v.kafka(c.Kafka, c.Relay)
 	v.url("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, "http", "https")

@@ -84,7 +84,7 @@ func (s *store) write(ctx context.Context, items []Item) (err error) {
 	if err := s.insertAll(ctx, conn, s.split(items)); err != nil {
 		return err
 	}
-	if err := s.rollUp(ctx, conn); err != nil {
+	if err := s.rollUp(ctx, conn, s.width(len(items))); err != nil {
 		return err
 	}
 	return s.advance(ctx, conn, uint64(items[len(items)-1].Position))
@@ -321,8 +321,24 @@ func (s *store) insertSettings(token string) ch.Settings {
 	return settings
 }
 
-// rollUp brings the rollups of every touched month up to its rows.
-func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
+// largeBatch is from how many items on it pays to have the engine fill all
+// rollups at once.
+const largeBatch = 5000
+
+// width is how many rollups are filled side by side after a batch. The embedded
+// engine fills them one after another when the batch is small: filled at once
+// they take every processor for some 20 ms each second, and model calls that come
+// just then wait for one.
+func (s *store) width(items int) int {
+	if s.db.Embedded() && items < largeBatch {
+		return 1
+	}
+	return len(rollups)
+}
+
+// rollUp brings the rollups of every touched month up to its rows, some of them
+// side by side.
+func (s *store) rollUp(ctx context.Context, conn driver.Conn, width int) error {
 	months := make([]month, 0, len(s.pending))
 	for m := range s.pending {
 		months = append(months, m)
@@ -334,10 +350,11 @@ func (s *store) rollUp(ctx context.Context, conn driver.Conn) error {
 				return fmt.Errorf("read what %s counts of %d: %w", r.name, m, err)
 			}
 		}
-		// A rollup reads the rows and writes itself only, so all are filled side by
-		// side. A fault of one does not cancel the others: their INSERTs would go on
+		// A rollup reads the rows and writes itself only, so they can be filled side
+		// by side. A fault of one does not cancel the others: their INSERTs would go on
 		// in the engine with nobody waiting for them.
 		var g errgroup.Group
+		g.SetLimit(width)
 		for _, r := range rollups {
 			g.Go(func() error {
 				if err := s.fill(ctx, conn, r, m, s.pending[m]); err != nil {

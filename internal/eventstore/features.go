@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -32,6 +33,8 @@ func (f *featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*
 		out.Methods = append(out.Methods, &serverfeatures.SupportedMethod{MethodName: method, ServiceName: service, Features: features})
 	}
 	out.Methods = append(out.Methods,
+		&serverfeatures.SupportedMethod{MethodName: "startscavenge", ServiceName: strings.ToLower(operationsName)},
+		&serverfeatures.SupportedMethod{MethodName: "stopscavenge", ServiceName: strings.ToLower(operationsName)},
 		&serverfeatures.SupportedMethod{MethodName: "read", ServiceName: "event_store.client.gossip.gossip"},
 		&serverfeatures.SupportedMethod{MethodName: "getsupportedmethods", ServiceName: "event_store.client.server_features.serverfeatures"})
 	for _, svc := range f.server.services {

@@ -68,6 +68,7 @@ type Server struct {
 	log      *eslog.Log
 	grpc     *grpc.Server
 	instance uuid.UUID
+	ops      *operationsService
 	access   *access.Control // nil: everybody may do everything
 	services []Service       // beside its own
 
@@ -100,6 +101,12 @@ func New(o Options) (*Server, error) {
 	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
 	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s})
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, &featuresService{server: s})
+	scavenges, err := embedded.NewScavenges(o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: %w", err)
+	}
+	s.ops = &operationsService{server: s, scavenges: scavenges}
+	s.ops.register(s.grpc)
 	for _, makes := range o.Services {
 		svc, err := makes(s)
 		if err != nil {
@@ -167,7 +174,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.grpc.Stop()
 		<-done
 	}
-	return s.closeServices()
+	return errors.Join(s.ops.scavenges.Stop(), s.closeServices())
 }
 
 // UntilStop returns a context for a call that may last for ever: it also ends

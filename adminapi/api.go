@@ -9,6 +9,7 @@ import (
 
 	"strata/commands"
 	"strata/domain"
+	"strata/domain/node"
 	"strata/internal/backup"
 	"strata/internal/httpx"
 	"strata/projections"
@@ -28,6 +29,8 @@ type Deps struct {
 	Scavenges *embedded.Scavenges // nil with Log
 	Codec     *streams.Codec
 	Backups   *backup.Keeper
+	// Nodes lists the processes that share the log.
+	Nodes func(ctx context.Context) ([]node.State, error)
 	// View shows an event with its secrets masked.
 	View func(*domain.Event) (*events.Event, error)
 }
@@ -62,4 +65,5 @@ func Register(r *httpx.Router, d Deps) {
 	a.parked()
 	a.backups()
 	a.eventLog()
+	a.nodes()
 }

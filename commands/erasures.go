@@ -1,9 +1,8 @@
 package commands
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +48,9 @@ type Place struct {
 	// Forget removes all of it for good, from the disk too. It is repeated after
 	// a fault, and after a crash.
 	Forget func(ctx context.Context, f Forgotten) error
+	// Mine tells whether this process is the one to do it now, of several that have
+	// the place; nil: it is.
+	Mine func() bool
 }
 
 // ErasuresConfig is what erasing needs.
@@ -56,6 +58,9 @@ type ErasuresConfig struct {
 	Handler *Handler
 	Keys    SubjectKeys
 	Places  []Place
+	// AllPlaces names the places of all processes that share the log; each cleans
+	// its own, and learns by Follow what others began. Nil: Places are all there are.
+	AllPlaces func(ctx context.Context) ([]string, error)
 	// Ready waits until the places can be asked; nil when they always can.
 	Ready func(ctx context.Context) error
 	Retry time.Duration // pause after a place has failed; 0: 5 s
@@ -69,6 +74,8 @@ type Erasures struct {
 
 	mu      sync.Mutex
 	pending []string                 // erasures to be carried out, in order
+	nudged  map[string]bool          // of them, those to look at once more
+	since   domain.Position          // where Follow begins
 	done    map[string]chan struct{} // closed when one is completed
 	wake    chan struct{}
 }
@@ -78,7 +85,7 @@ func NewErasures(cfg ErasuresConfig) *Erasures {
 	if cfg.Retry == 0 {
 		cfg.Retry = 5 * time.Second
 	}
-	return &Erasures{cfg: cfg, log: cfg.Handler.cfg.Logger, done: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
+	return &Erasures{cfg: cfg, log: cfg.Handler.cfg.Logger, done: map[string]chan struct{}{}, nudged: map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // Erasure asks for the erasure of a subject's data.
@@ -110,8 +117,8 @@ func (e *Erasures) Erase(ctx context.Context, req Request, in Erasure) (Outcome[
 		}
 		cmd.Workspace = ""
 	}
-	for _, place := range e.cfg.Places {
-		cmd.Places = append(cmd.Places, place.Name)
+	if cmd.Places, err = e.places(ctx); err != nil {
+		return none, err
 	}
 	if in.Subject != "" {
 		cmd.Keys, err = e.cfg.Keys.Living(ctx, streams.Subject{Organization: p.Organization, Workspace: cmd.Workspace, ID: in.Subject})
@@ -127,6 +134,17 @@ func (e *Erasures) Erase(ctx context.Context, req Request, in Erasure) (Outcome[
 	// The intent is in the log: from here on it is carried out in any case.
 	e.add(out.ID)
 	return out, e.cfg.Keys.Destroy(ctx, keysOf(&out.View), e.cfg.Handler.Now())
+}
+
+// places are what is to be cleaned in an installation.
+func (e *Erasures) places(ctx context.Context) (names []string, err error) {
+	if e.cfg.AllPlaces != nil {
+		return e.cfg.AllPlaces(ctx)
+	}
+	for _, place := range e.cfg.Places {
+		names = append(names, place.Name)
+	}
+	return names, nil
 }
 
 // keysOf names the keys that an erasure destroys.
@@ -173,6 +191,10 @@ func (e *Erasures) Recover(ctx context.Context) error {
 	var keys []streams.SubjectKey
 	folded := map[domain.StreamID]*privacy.Erasure{}
 	var order []*privacy.Erasure
+	var err error
+	if e.since, err = e.cfg.Handler.cfg.Store.Head(ctx); err != nil {
+		return fmt.Errorf("read the erasures: %w", err)
+	}
 	filter := &streams.Filter{Categories: []string{privacy.Erasures.Category}}
 	for r, err := range e.cfg.Handler.cfg.Store.ReadAll(ctx, streams.ReadAll{Filter: filter}) {
 		if err != nil {
@@ -214,10 +236,7 @@ func (e *Erasures) add(id string) {
 	}
 	e.done[id] = make(chan struct{})
 	e.pending = append(e.pending, id)
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	e.rouse()
 }
 
 // Wait waits until an erasure that Erase has begun is completed, or ctx ends.
@@ -259,6 +278,10 @@ func (e *Erasures) Run(ctx context.Context) error {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
+				if errors.Is(err, errOthers) {
+					e.leave(id)
+					continue
+				}
 				e.log.WarnContext(ctx, "an erasure is not complete yet; trying again", "erasure", id, "error", err, "in", e.cfg.Retry)
 				again = time.After(e.cfg.Retry)
 				continue
@@ -284,8 +307,11 @@ func (e *Erasures) finish(id string) {
 			break
 		}
 	}
-	close(e.done[id])
-	delete(e.done, id)
+	delete(e.nudged, id)
+	if done := e.done[id]; done != nil { // else others have told of it
+		close(done)
+		delete(e.done, id)
+	}
 }
 
 // carryOut cleans every place that is still open, whatever the others answer.
@@ -294,20 +320,30 @@ func (e *Erasures) carryOut(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if s.Status() == privacy.Completed {
+		return nil
+	}
 	if err := e.cfg.Keys.Destroy(ctx, keysOf(&s), e.cfg.Handler.Now()); err != nil {
 		return err
+	}
+	still, err := e.strikeOff(ctx, id, s.Open())
+	if err != nil {
+		return err
+	}
+	if e.leftToOthers(still) {
+		return errOthers
 	}
 	found, err := e.find(ctx, streams.Subject{Organization: s.Organization, Workspace: s.Workspace, ID: s.Subject})
 	if err != nil {
 		return err
 	}
 	open := map[string]bool{}
-	for _, name := range s.Open() {
+	for _, name := range still {
 		open[name] = true
 	}
 	var errs []error
 	for _, place := range e.cfg.Places {
-		if !open[place.Name] {
+		if !open[place.Name] || place.Mine != nil && !place.Mine() {
 			continue
 		}
 		delete(open, place.Name)
@@ -319,7 +355,11 @@ func (e *Erasures) carryOut(ctx context.Context, id string) error {
 			errs = append(errs, fmt.Errorf("%s: %w", place.Name, err))
 		}
 	}
-	for name := range open { // of a program that had more places than this one
+	if len(open) > 0 && e.cfg.AllPlaces != nil {
+		return cmp.Or(errors.Join(errs...), errOthers)
+	}
+	for name := range open {
+		// Of a program that had more places than this one.
 		errs = append(errs, fmt.Errorf("%s: this program has no such place", name))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -331,51 +371,4 @@ func (e *Erasures) carryOut(ctx context.Context, id string) error {
 func (e *Erasures) note(ctx context.Context, id string, cmd domain.Decider[privacy.Erasure]) error {
 	_, err := Run[privacy.Erasure, struct{}](ctx, e.cfg.Handler, privacy.Erasures, Request{Principal: domain.System("", ""), ID: id}, cmd, nil)
 	return err
-}
-
-// traces is what the log holds of a subject.
-type traces struct {
-	Forgotten
-	events   int64
-	unsealed int64 // written before there were keys
-}
-
-// find looks through the log for a subject's events. Erasing is rare enough to
-// read all of a workspace for it, and the log can say of most segments that they
-// hold nothing of it.
-func (e *Erasures) find(ctx context.Context, s streams.Subject) (traces, error) {
-	t := traces{Forgotten: Forgotten{Subject: s, Streams: map[domain.StreamID]bool{}}}
-	var err error
-	if t.Head, err = e.cfg.Handler.cfg.Store.Head(ctx); err != nil {
-		return t, fmt.Errorf("head of the log: %w", err)
-	}
-	id, err := json.Marshal(s.ID)
-	if err != nil {
-		return t, err
-	}
-	mark := append([]byte(`"subject":`), id...) // as the codec writes it
-	for r, err := range e.cfg.Handler.cfg.Store.ReadAll(ctx, streams.ReadAll{Filter: &streams.Filter{Workspace: s.Workspace}}) {
-		if err != nil {
-			return t, fmt.Errorf("look for events of the subject: %w", err)
-		}
-		if !bytes.Contains(r.Meta, mark) {
-			continue
-		}
-		var meta domain.Metadata
-		if err := json.Unmarshal(r.Meta, &meta); err != nil {
-			return t, fmt.Errorf("metadata of event %d: %w", r.Position, err)
-		}
-		if meta.Subject != s.ID || meta.Organization != s.Organization || s.Workspace != "" && meta.Workspace != s.Workspace {
-			continue
-		}
-		t.Streams[r.Stream] = true
-		if !slices.Contains(t.Workspaces, meta.Workspace) {
-			t.Workspaces = append(t.Workspaces, meta.Workspace)
-		}
-		t.events++
-		if !streams.Sealed(r) {
-			t.unsealed++
-		}
-	}
-	return t, nil
 }

@@ -14,7 +14,7 @@ func (a *app) registerAdmin(r *httpx.Router) error {
 	}
 	deps := adminapi.Deps{
 		Models: a.models.runner, Reactors: &a.duty, Handler: a.handler, Store: a.store, Codec: a.codec, View: a.models.events.View,
-		Backups: a.backups,
+		Backups: a.backups, Nodes: a.nodes,
 	}
 	if a.local != nil {
 		deps.Log, deps.Scavenges = a.local, a.scavenges

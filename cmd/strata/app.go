@@ -57,6 +57,7 @@ type app struct {
 	relay     *relay.Relay  // nil: none runs here
 	reactions *logbus.State // of reactors; nil unless the role runs them
 	term      time.Duration // of leases; 0 is the default
+	node      string        // name of this process among those that share the log
 	started   time.Time
 
 	live     context.Context    // ends when the server begins to drain
@@ -83,7 +84,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -214,6 +215,9 @@ func (a *app) startWork(ctx context.Context) error {
 	}
 	a.run(work, "rate limits", a.limiter.Run)
 	a.run(work, "erasures", a.erasures.Run)
+	if a.local == nil {
+		a.run(work, "erasures of others", a.erasures.Follow)
+	}
 	a.followKeys(work)
 	return nil
 }

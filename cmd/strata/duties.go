@@ -120,6 +120,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	}
 	ctx, d.stop = context.WithCancel(ctx)
 	a.duty.now.Store(d)
+	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
 		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "timers": a.fireTimers,
 	} {

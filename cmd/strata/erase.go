@@ -21,22 +21,42 @@ import (
 // openErasures makes up for what a process that died has left of erasures,
 // before anything is read from the log.
 func (a *app) openErasures(ctx context.Context) error {
-	a.erasures = commands.NewErasures(commands.ErasuresConfig{
-		Handler: a.handler, Keys: a.keys,
+	cfg := commands.ErasuresConfig{
+		Handler: a.handler, Keys: a.keys, Places: a.placesOfPeople(),
 		Ready: func(ctx context.Context) error { return a.models.runner.WaitLive(ctx) },
-		Places: []commands.Place{
-			{Name: "states", Forget: a.forgetStates},
-			{Name: "read models", Forget: func(ctx context.Context, f commands.Forgotten) error {
-				return a.models.runner.Forget(ctx, projections.Traces{Streams: f.Streams, Workspaces: f.Workspaces})
-			}},
-			{Name: "reactors", Forget: func(ctx context.Context, f commands.Forgotten) error { return a.reactions.Forget(ctx, f.Streams) }},
-			{Name: "analytics", Forget: a.forgetAnalytics},
-		},
-	})
+	}
+	if a.local == nil {
+		cfg.AllPlaces = a.allPlaces
+		var names []string
+		for _, p := range cfg.Places {
+			names = append(names, p.Name)
+		}
+		if err := a.joinNodes(ctx, names); err != nil {
+			return err
+		}
+	}
+	a.erasures = commands.NewErasures(cfg)
 	if err := a.erasures.Recover(ctx); err != nil {
 		return fmt.Errorf("take up erasures: %w", err)
 	}
 	return nil
+}
+
+// placesOfPeople are where this process may have what was read of people's data.
+// What several nodes share has one name for all of them.
+func (a *app) placesOfPeople() []commands.Place {
+	places := []commands.Place{
+		{Name: a.place("states"), Forget: a.forgetStates},
+		{Name: a.place("read models"), Forget: func(ctx context.Context, f commands.Forgotten) error {
+			return a.models.runner.Forget(ctx, projections.Traces{Streams: f.Streams, Workspaces: f.Workspaces})
+		}},
+	}
+	if !a.role.has(projecting) {
+		return places
+	}
+	return append(places,
+		commands.Place{Name: a.place("reactors"), Forget: func(ctx context.Context, f commands.Forgotten) error { return a.reactions.Forget(ctx, f.Streams) }},
+		commands.Place{Name: "analytics", Forget: a.forgetAnalytics, Mine: func() bool { return a.local != nil || a.duty.now.Load() != nil }})
 }
 
 // forgetStates drops folded states, in memory and in snapshots.

@@ -17,6 +17,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/inference"
 	"strata/domain/memory"
+	"strata/domain/node"
 	"strata/domain/privacy"
 	"strata/domain/projection"
 	"strata/domain/session"
@@ -42,7 +43,7 @@ import (
 func allFacts() []domain.FactType {
 	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
-		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts)
+		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.

@@ -100,3 +100,12 @@ func (a *app) permitted() error {
 	}
 	return nil
 }
+
+// relies are the read models that commands and model calls act on, where other
+// processes write what is in them.
+func (a *app) relies() []string {
+	if a.local != nil || !a.role.has(writing) {
+		return nil
+	}
+	return []string{identitymodel.Name, budgets.Name, resources.Name}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,9 @@ func TestNodesShareALog(t *testing.T) {
 		call(t, r, "POST", "/api/v1/apps", object{"name": "x", "type": "chat"}).must(t, http.StatusServiceUnavailable)
 	}
 	call(t, writers[0], "GET", "/api/v1/apps", nil).must(t, http.StatusServiceUnavailable)
+	for _, n := range append(writers, readers...) {
+		eventually(t, "it is ready", func() bool { return ready(t, n).Status == "ready" })
+	}
 }
 
 // What runs once goes on at another node when the one that ran it stops, where
@@ -141,5 +145,63 @@ func TestARoleNeedsWhatIsShared(t *testing.T) {
 	a.store = shareLog(t)
 	if _, err := a.open(t.Context()); !errors.Is(err, errNoMaster) {
 		t.Errorf("without a master key: %v", err)
+	}
+}
+
+// An erasure is complete when every node has cleaned its copies, and waits for one
+// that does not run until that is struck off.
+func TestErasureReachesEveryNode(t *testing.T) {
+	log := shareLog(t)
+	w, p := join(t, log, writing), join(t, log, projecting)
+	readers := []*installation{join(t, log, reading), join(t, log, reading)}
+	gone := join(t, log, reading)
+	name := gone.app.node
+	if err := gone.app.close(); err != nil {
+		t.Fatal(err)
+	}
+	uid := w.plain(t, "POST", "/v1/sessions", object{"app_name": "a", "user_id": "ann"}, testKey)["uid"].(string)
+	w.addEvent(t, uid, "a secret of ann", testKey)
+	shows := func(i *installation, text string) bool {
+		return strings.Contains(string(call(t, i, "GET", "/v1/sessions/"+uid+"/events?limit=100", nil).Data), text)
+	}
+	for _, r := range readers {
+		eventually(t, "it is read", func() bool { return shows(r, "a secret of ann") })
+	}
+	erasure := call(t, w, "POST", "/api/v1/privacy/erasures", object{"subject": "ann"})
+	id := erasure.field(t, "id")
+	status := func() (string, []string) {
+		s, err := p.app.erasures.Show(t.Context(), domain.System("", ""), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(s.Status()), s.Open()
+	}
+	eventually(t, "all but the node that does not run are clean", func() bool {
+		_, open := status()
+		return len(open) == 2 && strings.HasSuffix(open[0], "@"+name) && strings.HasSuffix(open[1], "@"+name)
+	})
+	for _, r := range readers {
+		if shows(r, "a secret of ann") {
+			t.Error("a reader shows what was erased")
+		}
+	}
+	if s, _ := status(); s != "pending" {
+		t.Errorf("it is %s while a node has a copy", s)
+	}
+	strike, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, readers[0].URL+"/api/v1/admin/nodes/"+name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strike.Header.Set("Authorization", "Bearer "+testKey)
+	res, err := readers[0].Client().Do(strike)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != http.StatusNoContent {
+		t.Fatalf("struck off: %s", res.Status)
+	}
+	eventually(t, "it is complete", func() bool { s, _ := status(); return s == "completed" })
+	if list := call(t, w, "GET", "/api/v1/admin/nodes", nil).must(t, http.StatusOK); strings.Count(string(list.Data), `"name"`) != 4 {
+		t.Errorf("nodes: %s", list.Data)
 	}
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
 	Edge       Edge       `yaml:"edge"`
+	Node       Node       `yaml:"node"`
 	Secrets    Secrets    `yaml:"secrets"`
 }
 
@@ -136,6 +137,11 @@ type Edge struct {
 	Write []string `yaml:"write" env:"EDGE_WRITE" doc:"URLs of the nodes that run strata write (or serve), for strata edge."`
 	Read  []string `yaml:"read" env:"EDGE_READ" doc:"URLs of the nodes that run strata read (or serve), for strata edge."`
 	Other []string `yaml:"other" env:"EDGE_OTHER" doc:"URLs of further nodes, for strata edge: they get only requests that name them with the header Strata-Node."`
+}
+
+// Node is this process among those that share an event log.
+type Node struct {
+	Name string `yaml:"name" env:"NODE_NAME" doc:"Name of this process among those that share an event log; it must stay with its data directory. Empty: one that is made at the first start and kept in <data>/node."`
 }
 
 // Secrets protects what is sealed in the log, such as providers' API keys.

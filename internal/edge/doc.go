@@ -4,7 +4,7 @@
 // It spreads requests over the nodes of a room that answer its health checks,
 // passes streams and websockets through, and makes the installation look like one
 // process to a client that knows nothing of positions: it remembers where each
-// caller's last write stands in the log, and has the caller's reads wait for it
+// caller's last write stands in the log, and has the caller's next requests wait for it
 // ([Positions]). What it forgets at a restart is only that.
 //
 // # What is tried again

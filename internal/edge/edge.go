@@ -132,7 +132,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	caller := callerOf(r)
 	ctx := context.WithValue(r.Context(), routeKey{}, &route{room: room, caller: caller})
-	if room == Read && known && e.unbound(r) {
+	if known && e.unbound(r) {
 		if at := e.positions.Last(caller); at != "" {
 			r.Header.Set(headerMinPosition, at)
 		}

@@ -239,7 +239,10 @@ func (x *exchange) note(p domain.Position) {
 // when it does not in time, the answer tells the lag.
 func (x *exchange) await() error {
 	o := x.table.opts
-	if x.op.Reads == "" || o.Waiter == nil {
+	if x.op.Reads == "" {
+		return x.awaitRelied()
+	}
+	if o.Waiter == nil {
 		return nil
 	}
 	position, patience := x.MinPosition, o.WaitFor
@@ -257,6 +260,23 @@ func (x *exchange) await() error {
 	}
 	if lag > 0 {
 		x.w.Header().Set(HeaderLag, strconv.FormatUint(lag, 10))
+	}
+	return nil
+}
+
+// awaitRelied holds an operation back until this process knows what another one
+// has written for the caller, as far as operations act on it.
+func (x *exchange) awaitRelied() error {
+	o := x.table.opts
+	if len(o.Relies) == 0 || o.Waiter == nil || x.MinPosition == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, o.WaitFor)
+	defer cancel()
+	for _, projection := range o.Relies {
+		if _, err := o.Waiter.Wait(ctx, projection, x.MinPosition); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
 	return nil
 }

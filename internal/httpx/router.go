@@ -45,6 +45,10 @@ type Options struct {
 	Runs    func(*domain.Principal) bool // who runs the installation; nil: nobody, see Op.Installation
 	Waiter  Waiter                       // nil: answers do not wait for positions
 	Limiter *ratelimit.Limiter           // nil: no rate limits
+	// Relies are the projections that operations which answer from none act on,
+	// because other processes write, too: who may call, which budgets there are.
+	// They are waited for when a request names a position.
+	Relies []string
 	// Serves tells whether this process answers the operations of a room; nil: all
 	// of them. The others are in the document and are refused, see [Router.Room].
 	Serves func(room string) bool

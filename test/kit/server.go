@@ -36,6 +36,12 @@ type Options struct {
 	Binary  string   // the program; default: Binary()
 
 	StartWithin time.Duration // how long a start may take; default 30 s
+
+	// Command is the subcommand, and LogFile where the process writes; the defaults
+	// are serve and the data directory's name with .log.
+	Command, LogFile string
+	// Listens says that the process has no /readyz: it is ready when it listens.
+	Listens bool
 }
 
 // Server is a strata process.
@@ -121,9 +127,12 @@ func New(opts Options) (*Server, error) {
 	}
 	return &Server{
 		URL: "http://" + address, DataDir: opts.DataDir, opts: opts, address: address,
-		logFile: filepath.Clean(opts.DataDir) + ".log",
+		logFile: cmp.Or(opts.LogFile, filepath.Clean(opts.DataDir)+".log"),
 	}, nil
 }
+
+// At is a server, or the edge of a cluster, that somebody else runs.
+func At(url string) *Server { return &Server{URL: strings.TrimRight(url, "/")} }
 
 // Start starts the process and waits until it is ready.
 func (s *Server) Start() error {
@@ -136,7 +145,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer out.Close() // the process has its own descriptor
-	s.cmd = exec.Command(binary, append([]string{"serve", "--data-dir", s.DataDir, "--listen", s.address}, s.opts.Args...)...)
+	s.cmd = exec.Command(binary, append([]string{cmp.Or(s.opts.Command, "serve"), "--data-dir", s.DataDir, "--listen", s.address}, s.opts.Args...)...)
 	s.cmd.Env = s.environment()
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.Dir = filepath.Dir(s.DataDir) // no strata.yaml there
@@ -185,8 +194,40 @@ func (s *Server) environment() []string {
 
 // WaitReady waits until the server says that it can serve.
 func (s *Server) WaitReady(within time.Duration) error {
+	if s.opts.Listens {
+		return s.waitListening(within)
+	}
 	return s.waitFor(within, "be ready", func(status int, _ Readiness) bool { return status == http.StatusOK })
 }
+
+func (s *Server) waitListening(within time.Duration) error {
+	deadline := time.After(within)
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		conn, err := net.DialTimeout("tcp", s.address, time.Second)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("it ended (%v) before it listened:\n%s", s.waitErr, s.LogTail(40))
+		case <-deadline:
+			return fmt.Errorf("it does not listen within %s: %w\n%s", within, err, s.LogTail(40))
+		case <-tick.C:
+		}
+	}
+}
+
+// Address is where the process listens, host:port.
+func (s *Server) Address() string { return s.address }
+
+// Pause stops the process where it stands, as a machine that is suspended; Resume
+// lets it go on.
+func (s *Server) Pause() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (s *Server) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // WaitClickHouse waits until the analytics engine answers.
 func (s *Server) WaitClickHouse(within time.Duration) error {

@@ -1,0 +1,54 @@
+// Command run starts a whole distributed Strata on this machine and stops it on
+// Ctrl-C: see package topology.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"strata/test/cluster/topology"
+	"strata/test/kit"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	dir := flag.String("dir", "", "`directory` of data and logs; empty: a new one, removed at the end")
+	engine := flag.Bool("clickhouse", true, "start the analytics engine")
+	flag.Parse()
+	if *dir == "" {
+		made, err := os.MkdirTemp("", "strata-cluster-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(made)
+		*dir = made
+	}
+	if *dir, err = filepath.Abs(*dir); err != nil {
+		return err
+	}
+	c, err := topology.Start(topology.Options{Dir: *dir, ClickHouse: *engine, Progress: func(line string) { fmt.Println(" ", line) }})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	fmt.Printf("\n  Strata runs as %d processes\n\n    API      %s\n    Console  %s/console/\n    Key      %s\n    Logs     %s\n\n  Ctrl-C stops all of them.\n",
+		len(c.Nodes())+2, c.Edge.URL, c.Edge.URL, kit.AdminKey, filepath.Join(*dir, "logs"))
+	<-ctx.Done()
+	fmt.Println("\n  stopping")
+	return nil
+}

@@ -1,0 +1,183 @@
+// Package topology starts a whole distributed Strata on this machine, without
+// containers: an event log and an analytics engine that are servers, two nodes
+// that write, two that read, two of which one projects, and an edge before them.
+package topology
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"strata/test/kit"
+)
+
+// Options say how the cluster is started. Dir is needed.
+type Options struct {
+	Dir string // of everything: data, and logs in logs/
+	// LogAddress may put something between a node and the event log: it returns the
+	// address that the node is to use in place of the log's.
+	LogAddress func(node, address string) (string, error)
+	// ClickHouse starts the analytics engine, where its library is installed.
+	ClickHouse bool
+	Env        []string // more variables of every node
+	Progress   func(line string)
+}
+
+// startWithin is what one process gets to be ready in, on a busy machine.
+const startWithin = time.Minute
+
+// Cluster is a running installation.
+type Cluster struct {
+	Log        *kit.Server
+	ClickHouse *kit.Server // nil without
+	Writers    []*kit.Server
+	Readers    []*kit.Server
+	Projectors []*kit.Server
+	Edge       *kit.Server
+
+	opts      Options
+	masterKey string
+	all       []*kit.Server // in the order of their start
+}
+
+// Start starts everything and returns when it is ready. After an error nothing runs.
+func Start(opts Options) (*Cluster, error) {
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	c := &Cluster{opts: opts, masterKey: base64.StdEncoding.EncodeToString(key)}
+	if err := c.start(); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (c *Cluster) start() (err error) {
+	if err := os.MkdirAll(filepath.Join(c.opts.Dir, "logs"), 0o755); err != nil {
+		return err
+	}
+	if c.Log, err = c.begin("eventstore", kit.Options{Command: "eventstore", Listens: true}); err != nil {
+		return err
+	}
+	if c.opts.ClickHouse {
+		if c.ClickHouse, err = c.begin("clickhouse", kit.Options{Command: "clickhouse", Listens: true}); err != nil {
+			return err
+		}
+	}
+	// The edge's address is known before it runs: nodes show it as theirs.
+	if c.Edge, err = c.prepare("edge", kit.Options{Command: "edge"}); err != nil {
+		return err
+	}
+	for _, group := range []struct {
+		role  string
+		nodes *[]*kit.Server
+	}{{"write", &c.Writers}, {"read", &c.Readers}, {"project", &c.Projectors}} {
+		if *group.nodes, err = c.nodes(group.role, 2); err != nil {
+			return err
+		}
+	}
+	c.Edge.SetEnv("STRATA_EDGE_WRITE="+urls(c.Writers), "STRATA_EDGE_READ="+urls(c.Readers), "STRATA_EDGE_OTHER="+urls(c.Projectors))
+	return c.run("edge", c.Edge)
+}
+
+func urls(nodes []*kit.Server) string {
+	var all []string
+	for _, n := range nodes {
+		all = append(all, n.URL)
+	}
+	return strings.Join(all, ",")
+}
+
+// nodes starts some nodes of a role at the same time.
+func (c *Cluster) nodes(role string, n int) ([]*kit.Server, error) {
+	nodes, faults := make([]*kit.Server, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range nodes {
+		name := fmt.Sprintf("%s-%d", role, i+1)
+		env, err := c.environment(name)
+		if err != nil {
+			return nil, err
+		}
+		if nodes[i], err = c.prepare(name, kit.Options{Command: role, Env: env}); err != nil {
+			return nil, err
+		}
+		c.all = append(c.all, nodes[i])
+		all.Go(func() { faults[i] = c.started(name, nodes[i]) })
+	}
+	all.Wait()
+	return nodes, errors.Join(faults...)
+}
+
+// environment is what a node must know of the others.
+func (c *Cluster) environment(name string) ([]string, error) {
+	address := c.Log.Address()
+	if c.opts.LogAddress != nil {
+		var err error
+		if address, err = c.opts.LogAddress(name, address); err != nil {
+			return nil, err
+		}
+	}
+	env := []string{
+		"STRATA_EVENTSTORE_URL=esdb://" + address + "?tls=false", "STRATA_MASTER_KEY=" + c.masterKey,
+		"STRATA_PUBLIC_URL=" + c.Edge.URL, "STRATA_RATE_LIMIT_ANONYMOUS_KEY=0",
+	}
+	if c.ClickHouse != nil {
+		env = append(env, "STRATA_CLICKHOUSE_URL=http://"+c.ClickHouse.Address())
+	} else {
+		env = append(env, "STRATA_CHDB_LIB=none")
+	}
+	return append(env, c.opts.Env...), nil
+}
+
+// begin prepares and runs a process.
+func (c *Cluster) begin(name string, o kit.Options) (*kit.Server, error) {
+	s, err := c.prepare(name, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, c.run(name, s)
+}
+
+func (c *Cluster) prepare(name string, o kit.Options) (*kit.Server, error) {
+	o.DataDir = filepath.Join(c.opts.Dir, name)
+	o.LogFile = filepath.Join(c.opts.Dir, "logs", name+".log")
+	o.StartWithin = startWithin
+	return kit.New(o)
+}
+
+func (c *Cluster) run(name string, s *kit.Server) error {
+	c.all = append(c.all, s)
+	return c.started(name, s)
+}
+
+func (c *Cluster) started(name string, s *kit.Server) error {
+	if err := s.Start(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	c.opts.Progress(fmt.Sprintf("%-10s  %-22s  process %d", name, s.Address(), s.PID()))
+	return nil
+}
+
+// Nodes are the processes between the edge and the log.
+func (c *Cluster) Nodes() []*kit.Server {
+	return append(append(append([]*kit.Server(nil), c.Writers...), c.Readers...), c.Projectors...)
+}
+
+// Stop stops everything, last started first. It can be repeated.
+func (c *Cluster) Stop() error {
+	var errs []error
+	for i := len(c.all) - 1; i >= 0; i-- {
+		errs = append(errs, c.all[i].Stop())
+	}
+	return errors.Join(errs...)
+}

@@ -59,6 +59,7 @@ func sections() []section {
 		{"start", benchStart},
 		{"projections", benchProjections},
 		{"analytics", benchAnalytics},
+		{"relay", benchRelay},
 	}
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	Secured bool
 }
 
+// ErrNoJars: Kafka's jars are not there.
+var ErrNoJars = errors.New("there is no Kafka")
+
 // Password of everybody at the secured listener.
 const Password = "a secret of tests"
 
@@ -70,7 +73,7 @@ func New(cfg Config) (*Broker, error) {
 		cfg.Jars = jars
 	}
 	if found, err := filepath.Glob(filepath.Join(cfg.Jars, "kafka_*.jar")); err != nil || len(found) == 0 {
-		return nil, fmt.Errorf("no Kafka in %s: run make kafka", cfg.Jars)
+		return nil, fmt.Errorf("%w in %s: run make kafka", ErrNoJars, cfg.Jars)
 	}
 	b := &Broker{cfg: cfg}
 	if err := b.reserve(&b.address, &b.secured, &b.controller); err != nil {

@@ -31,6 +31,7 @@ type outgoing struct {
 	topic   string
 	message *message.Message
 	logged  time.Time
+	mark    mark
 }
 
 func (p *parcel) add(more parcel) {
@@ -101,7 +102,7 @@ func (in *intake) encode(b streams.Batch) (parcel, error) {
 		if err != nil {
 			return p, err
 		}
-		p.events = append(p.events, outgoing{in.relay.cfg.Topic(r.Stream.Category()), m, r.At})
+		p.events = append(p.events, outgoing{in.relay.cfg.Topic(r.Stream.Category()), m, r.At, mark{r.ID, r.Stream, r.Revision, r.Position}})
 		p.bytes += len(m.Payload)
 		p.upTo = r.Position
 	}
@@ -170,6 +171,7 @@ func (s *shift) passed(to domain.Position, events []outgoing, tell func(domain.P
 	}
 	if len(events) > 0 {
 		s.relay.cfg.At("relay.published")
+		s.at.Last = &events[len(events)-1].mark
 		s.relay.metrics.acknowledged(events, s.relay.cfg.Now())
 	}
 	tell(to)

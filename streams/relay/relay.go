@@ -133,10 +133,11 @@ type shift struct {
 // work publishes from the last checkpoint on, until the term ends.
 func (r *Relay) work(ctx context.Context, t *lease.Term) error {
 	s := &shift{relay: r, term: t}
-	var err error
-	if s.at, err = resumed(t.State(), r.cfg.Categories); err != nil {
+	err := s.insist(ctx, func() error { return s.resume(ctx) })
+	if err != nil {
 		return err
 	}
+	r.worked("")
 	r.came(s.at.Position, 0)
 	for _, category := range s.at.late(r.cfg.Categories) {
 		goal := s.at.Position
@@ -151,6 +152,28 @@ func (r *Relay) work(ctx context.Context, t *lease.Term) error {
 	return s.insist(ctx, func() error {
 		return s.follow(ctx, r.cfg.Categories, s.at.Position, forEver, func(to domain.Position) { s.at.Position = to })
 	})
+}
+
+// resume reads the checkpoint. One of another log does not count: it might leave
+// out what stands elsewhere in this one, so everything is published again.
+func (s *shift) resume(ctx context.Context) (err error) {
+	allowed := s.relay.cfg.Categories
+	if s.at, err = resumed(s.term.State(), allowed); err != nil {
+		return err
+	}
+	known := false
+	if s.at.Last != nil {
+		if known, err = s.at.Last.isIn(ctx, s.relay.cfg.Store); err != nil {
+			return err
+		}
+		if !known {
+			s.relay.cfg.Logger.WarnContext(ctx, "the relay's checkpoint is of another log; everything is published again", "stream", s.at.Last.Stream, "position", s.at.Last.Position)
+		}
+	}
+	if !known { // nothing was published: looking again costs little
+		s.at, err = resumed(nil, allowed)
+	}
+	return err
 }
 
 // insist repeats something until it succeeds or the term ends.

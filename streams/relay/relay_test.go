@@ -115,6 +115,34 @@ func TestCategoriesComeAndGo(t *testing.T) {
 	}
 }
 
+// A checkpoint comes along when a log is loaded into another one, where the same
+// events may have other positions. It must not leave out any of them.
+func TestACheckpointOfAnotherLogDoesNotCount(t *testing.T) {
+	log, other, codec := openLog(t), openLog(t), newCodec(t, nil)
+	for i := range 10 {
+		write(t, log, codec, "extra-1", noted{N: i}) // so that positions are higher
+		write(t, log, codec, "note-1", noted{N: i})
+	}
+	before := newTopics()
+	r, stop := start(t, relay.Config{Store: log, Codec: codec, Publisher: before, Categories: []string{"note"}})
+	before.wait(t, "strata.note", 10)
+	eventually(t, func() bool { s, err := r.Status(t.Context()); return err == nil && s.Published == 10 }, r)
+	stop()
+	for e, err := range log.ReadAll(t.Context(), streams.ReadAll{Filter: &streams.Filter{Categories: []string{"note", "lease"}}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Append(t.Context(), e.Stream, streams.Any, e.Proposed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, other, codec, "note-1", noted{N: 11}) // at a position below the checkpoint's
+	after := newTopics()
+	start(t, relay.Config{Store: other, Codec: codec, Publisher: after, Categories: []string{"note"}})
+	after.wait(t, "strata.note", 11)
+	ordered(t, other, after, "note")
+}
+
 func TestAFailureIsTriedForEverAndTold(t *testing.T) {
 	log, out, codec := openLog(t), newTopics(), newCodec(t, nil)
 	out.set(func(topic string, m []*message.Message) (int, error) {

@@ -28,6 +28,7 @@ func newMetrics(to prometheus.Registerer, r *Relay) (*metrics, error) {
 	if to == nil {
 		return m, nil
 	}
+	to = prometheus.WrapRegistererWith(prometheus.Labels{"relay": r.cfg.Name}, to)
 	gauge := func(name, help string, of func(Status) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "strata_relay_" + name, Help: help}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)

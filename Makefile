@@ -87,6 +87,7 @@ sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official O
 
 .PHONY: interop
 interop: binary test/interop/node/$(INSTALLED) .cache/interop-venv/ready ## EventStoreDB clients of others against strata eventstore
+	$(GO) mod download github.com/goombaio/namegenerator@v0.0.0-20181006234301-989e774b106e github.com/stretchr/testify@v1.12.1
 	$(GO) test -tags e2e -count=1 -timeout 10m ./test/interop/...
 
 .cache/interop-venv/ready: test/interop/python/requirements.txt

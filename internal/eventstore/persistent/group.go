@@ -257,7 +257,7 @@ func (g *group) park(m *message, reason string) {
 
 // dispatch hands out what can be.
 func (g *group) dispatch(now time.Time) {
-	if len(g.again)+len(g.fresh) == 0 || !slices.ContainsFunc(g.consumers, func(c *consumer) bool { return c.free() > 0 }) {
+	if len(g.again)+len(g.fresh) == 0 || !g.anyFree() {
 		return
 	}
 	var stopped bool
@@ -267,24 +267,34 @@ func (g *group) dispatch(now time.Time) {
 }
 
 // handOut hands out from a list and returns what is left of it, and whether
-// what is behind it has to wait too.
+// what is behind it has to wait too. Mostly its beginning is handed out, and then
+// nothing is moved.
 func (g *group) handOut(list []*message, now time.Time) (left []*message, stopped bool) {
-	left = list[:0]
+	first, given := 0, 0 // all before the first are given
 	for i, m := range list {
 		c := g.strategy.pick(m, g.consumers)
-		switch {
-		case c != nil:
-			g.give(m, c, now)
-		case g.strategy.overtakes():
-			left = append(left, m)
-		default:
-			left = append(left, list[i:]...)
-			clear(list[len(left):])
-			return left, true
+		if c == nil {
+			if stopped = !g.strategy.overtakes() || !g.anyFree(); stopped {
+				break
+			}
+			continue
+		}
+		g.give(m, c, now)
+		list[i] = nil
+		if given++; first == i {
+			first++
 		}
 	}
-	clear(list[len(left):])
-	return left, false
+	list = list[first:]
+	if given > first {
+		list = slices.DeleteFunc(list, func(m *message) bool { return m == nil })
+	}
+	return list, stopped
+}
+
+// anyFree tells whether any consumer can be given something.
+func (g *group) anyFree() bool {
+	return slices.ContainsFunc(g.consumers, func(c *consumer) bool { return c.free() > 0 })
 }
 
 func (g *group) give(m *message, c *consumer, now time.Time) {

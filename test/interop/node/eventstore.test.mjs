@@ -234,10 +234,15 @@ test("projections are said to be unimplemented", { timeout }, async () => {
   await assert.rejects(client.createProjection(name("p"), "fromAll()"), (e) => e.code === 12);
 });
 
-test("strangers may not read the whole log", { timeout, skip: !secure }, async () => {
+test("strangers may neither read the whole log nor make groups", { timeout, skip: !secure }, async () => {
   const stranger = EventStoreDBClient.connectionString(process.env.ESDB_STRANGER_URL);
   await assert.rejects(collect(stranger.readAll({ maxCount: 1 })), AccessDeniedError);
   await assert.rejects(stranger.appendToStream("$system", events(1)), AccessDeniedError);
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults();
+  await assert.rejects(stranger.createPersistentSubscriptionToStream(name("s"), "g", settings), AccessDeniedError);
+  const group = name("g");
+  await client.createPersistentSubscriptionToAll(group, persistentSubscriptionToAllSettingsFromDefaults());
+  await assert.rejects(take(stranger.subscribeToPersistentSubscriptionToAll(group), 1), AccessDeniedError);
   await assert.rejects(
     client.appendToStream(name("s"), events(1), { credentials: { username: "admin", password: "wrong" } }), AccessDeniedError);
   await stranger.dispose();

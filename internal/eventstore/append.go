@@ -33,8 +33,12 @@ type gathering struct {
 	server *Server
 	stream domain.StreamID
 	events []eslog.Event
-	size   int // of their data
+	size   int // of their data, which is what EventStoreDB limits
+	total  int // of everything
 }
+
+// eventOverhead is about the memory of an event beside what is in it.
+const eventOverhead = 128
 
 // add takes one event. Its error is a *Fault.
 func (g *gathering) add(m proposedMessage) error {
@@ -50,7 +54,9 @@ func (g *gathering) add(m proposedMessage) error {
 			return f
 		}
 	}
-	if g.size += len(m.GetData()); g.size > g.server.opts.MaxAppendSize {
+	g.size += len(m.GetData())
+	g.total += eventOverhead + len(m.GetData()) + len(m.GetCustomMetadata()) + len(properties["type"])
+	if g.size > g.server.opts.MaxAppendSize || g.total > maxMessage {
 		return g.server.tooLarge()
 	}
 	if err := access.CheckSettings(g.stream, m.GetData()); err != nil {

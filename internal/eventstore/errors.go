@@ -93,7 +93,7 @@ func (s *Server) fault(ctx context.Context, stream domain.StreamID, err error) e
 	case errors.Is(err, streams.ErrInvalid):
 		return Invalid(err.Error())
 	case errors.Is(err, streams.ErrFull):
-		return &Fault{Code: codes.ResourceExhausted, Message: err.Error()}
+		return &Fault{Code: codes.ResourceExhausted, Message: streams.ErrFull.Error()}
 	case errors.Is(err, streams.ErrClosed):
 		return &Fault{Code: codes.Unavailable, Message: "the event log is closed"}
 	case errors.Is(err, context.DeadlineExceeded):

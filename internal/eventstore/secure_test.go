@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 
 	"strata/domain"
 	"strata/internal/eventstore"
@@ -84,6 +85,7 @@ func TestUsersOverTLS(t *testing.T) {
 	acl := esdb.Acl{}
 	acl.AddReadRoles("people")
 	acl.AddWriteRoles("admin")
+	acl.AddDeleteRoles("admin")
 	meta.SetAcl(acl)
 	if _, err := ann.SetStreamMetadata(background(t), "shared-1", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, meta); err != nil {
 		t.Fatal(err)
@@ -108,6 +110,8 @@ func TestUsersOverTLS(t *testing.T) {
 		"the admin writes":                {appends(admin, "shared-1"), ok},
 		"a user that may not write":       {appends(ann, "shared-1"), denied},
 		"a user that may read":            {reads(ann, "shared-1"), ok},
+		"a user that may not delete":      {second(ann.DeleteStream(background(t), "shared-1", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}})), denied},
+		"a user that may not bury":        {second(ann.TombstoneStream(background(t), "shared-1", tombstoneOptions())), denied},
 		"nobody reads":                    {reads(nobody, "shared-1"), denied},
 		"nobody writes":                   {appends(nobody, "free-1"), denied},
 		"a wrong password":                {reads(wrong, "shared-1"), unknown},
@@ -148,4 +152,15 @@ func overridden(t *testing.T, c *esdb.Client) error {
 		Authenticated: &esdb.Credentials{Login: "admin", Password: "password-of-admin"},
 	}, 10))
 	return err
+}
+
+func TestStrangersAndBatches(t *testing.T) {
+	// Without TLS no client sends a password: everybody is a stranger.
+	s := eventstoretest.Start(t, eventstoretest.With(func(o *eventstore.Options) { o.Users = true }))
+	id := uuid.New()
+	answers := exchange(t, dial(t, s.Addr), chunk(id, "some-1", true, message(uuid.New(), "1")))
+	e := answers[id.String()].GetError()
+	if e.GetCode() != 7 || len(e.Details) != 1 || e.Details[0].TypeUrl != "type.googleapis.com/event_store.client.AccessDenied" {
+		t.Errorf("answered %v", answers)
+	}
 }

@@ -67,6 +67,9 @@ func TestStrataAndServedLogsAreOne(t *testing.T) {
 	if got, err := revisions(t, l, "mine-1", eslog.ReadStream{}); err != nil || !reflect.DeepEqual(got, []domain.Revision{3}) {
 		t.Errorf("the stream shows %v, %v", got, err)
 	}
+	if data := metadataOf(t, l, "mine-1"); data != `{"$tb":3}` { // else whoever sets it again deletes the stream
+		t.Errorf("metadata of a stream that went on is %s", data)
+	}
 	// Strata finds its events by workspace when they came over the protocol.
 	e := eslog.Event{ID: uuid.New(), Type: "made", ContentType: eslog.ContentJSON, Metadata: []byte(`{"workspace":"ws_2"}`), Data: []byte(`{}`)}
 	if _, err := l.Append(ctx, "mine-2", streams.NoStream, []eslog.Event{e}); err != nil {

@@ -89,9 +89,9 @@ func stored(data []byte, last domain.Revision) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// shown turns metadata as the log keeps it into what clients read. The log may
-// have deleted the stream by itself, without EventStoreDB's mark.
-func shown(data []byte) []byte {
+// shown turns metadata as the log keeps it into what clients read: EventStoreDB's
+// mark while the stream is deleted, and when the log went on by itself, from where.
+func shown(data []byte, deleted bool) []byte {
 	if !bytes.Contains(data, []byte(keyDeletedBefore)) {
 		return data
 	}
@@ -99,9 +99,15 @@ func shown(data []byte) []byte {
 	if json.Unmarshal(data, &fields) != nil {
 		return data
 	}
+	before := fields[keyDeletedBefore]
 	delete(fields, keyDeletedBefore)
-	if _, ok := fields[KeyTruncateBefore]; !ok {
+	var truncated int64
+	set := json.Unmarshal(fields[KeyTruncateBefore], &truncated) == nil
+	switch {
+	case deleted:
 		fields[KeyTruncateBefore] = fmt.Append(nil, int64(deletedMark))
+	case !set || truncated == deletedMark:
+		fields[KeyTruncateBefore] = before
 	}
 	out, err := json.Marshal(fields)
 	if err != nil {

@@ -22,7 +22,7 @@ func present(e *streams.Recorded) (r Record, ok bool) {
 	case streams.TypeTombstone: // the log keeps it beside the stream, EventStoreDB in it
 		r.Stream, r.Revision = of, TombstoneRevision
 	default:
-		r.Data = shown(r.Data)
+		r.Data = shown(r.Data, true)
 	}
 	return r, true
 }
@@ -39,7 +39,7 @@ type ReadStream struct {
 // closed for ever. A metadata stream shows its last event only.
 func (l *Log) ReadStream(ctx context.Context, stream domain.StreamID, q ReadStream) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		in, err := l.query(ctx, stream, q)
+		in, deleted, err := l.query(ctx, stream, q)
 		if errors.Is(err, errNothing) {
 			return
 		}
@@ -52,7 +52,11 @@ func (l *Log) ReadStream(ctx context.Context, stream domain.StreamID, q ReadStre
 				yield(Record{}, err)
 				return
 			}
-			if r, ok := present(&e); ok && !yield(r, nil) {
+			r, ok := present(&e)
+			if streams.IsSystem(stream) && ok {
+				r.Data = shown(e.Data, deleted)
+			}
+			if ok && !yield(r, nil) {
 				return
 			}
 		}
@@ -61,29 +65,30 @@ func (l *Log) ReadStream(ctx context.Context, stream domain.StreamID, q ReadStre
 
 var errNothing = errors.New("nothing can be in what is asked for")
 
-// query is what to ask the log for.
-func (l *Log) query(ctx context.Context, stream domain.StreamID, q ReadStream) (streams.ReadStream, error) {
-	in := streams.ReadStream{From: min(q.From, streams.End), Backwards: q.Backwards, Limit: q.Limit}
+// query is what to ask the log for; of a metadata stream it also tells whether the
+// stream that it is about is deleted.
+func (l *Log) query(ctx context.Context, stream domain.StreamID, q ReadStream) (in streams.ReadStream, deleted bool, err error) {
+	in = streams.ReadStream{From: min(q.From, streams.End), Backwards: q.Backwards, Limit: q.Limit}
 	of, system := OfMetadata(stream)
 	if !system {
-		return in, nil
+		return in, false, nil
 	}
 	target, err := l.log.StreamState(ctx, of)
 	if err != nil {
-		return in, err
+		return in, false, err
 	}
 	if target.Tombstoned {
-		return in, streams.ErrTombstoned
+		return in, false, streams.ErrTombstoned
 	}
 	st, err := l.log.StreamState(ctx, stream)
 	if err != nil {
-		return in, err
+		return in, false, err
 	}
 	if st.Last >= 0 && (q.Backwards && q.From < st.Last || !q.Backwards && q.From > st.Last) {
-		return in, errNothing
+		return in, false, errNothing
 	}
 	in.From, in.Limit = max(st.Last, 0), 1
-	return in, nil
+	return in, target.Deleted, nil
 }
 
 // ReadAll asks for events of the whole log.

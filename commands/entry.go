@@ -200,6 +200,10 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 			return done
 		}
 		e.valid = false // the state has facts in it that the log may not have
+		if errors.Is(err, streams.ErrTooLarge) && done > 1 {
+			batch = batch[:done/2] // together they are too large, one by one they may not be
+			continue
+		}
 		if _, conflict := errors.AsType[*streams.WrongRevision](err); conflict && try < maxRetries {
 			continue
 		}

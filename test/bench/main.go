@@ -51,6 +51,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"log", benchLog},
+		{"eventstoredb", benchEventStoreDB},
 		{"eventstore", benchEventStore},
 		{"rest", benchREST},
 		{"lag", benchLag},

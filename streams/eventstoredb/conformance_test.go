@@ -8,6 +8,7 @@ import (
 
 	"strata/internal/eventstore/eventstoretest"
 	"strata/streams"
+	"strata/streams/embedded"
 	"strata/streams/eventstoredb"
 	"strata/streams/streamstest"
 )
@@ -56,6 +57,14 @@ func (f factory) Reopen(t *testing.T, s streams.Store) streams.Store {
 	return f.Open(t)
 }
 
+// Scavenge has the server remove what streams hide.
+func (f factory) Scavenge(t *testing.T, _ streams.Store) {
+	t.Helper()
+	if _, err := f.server.Log().Scavenge(t.Context(), embedded.ScavengeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	for name, f := range map[string]factory{
 		"as it comes": {},
@@ -64,7 +73,8 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fewHistories(t, "3")
-			f.server = eventstoretest.Start(t)
+			// Small segments, so that there is something to scavenge.
+			f.server = eventstoretest.Start(t, eventstoretest.WithLog(func(o *embedded.Options) { o.SegmentSize = 64 << 10 }))
 			streamstest.Run(t, f)
 		})
 	}

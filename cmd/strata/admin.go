@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"strata/adminapi"
@@ -9,7 +10,7 @@ import (
 
 // registerAdmin registers what those who run the installation can do.
 func (a *app) registerAdmin(r *httpx.Router) error {
-	if err := a.metrics.Register(newFollowers(a.models.runner, &a.duty)); err != nil {
+	if err := errors.Join(a.metrics.Register(newFollowers(a.models.runner, &a.duty)), a.metrics.Register(newEngineMetrics(a.click, &a.duty))); err != nil {
 		return fmt.Errorf("metrics of projections: %w", err)
 	}
 	deps := adminapi.Deps{

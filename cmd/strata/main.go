@@ -48,6 +48,7 @@ func subcommands() []subcommand {
 		{"rebuild", "rebuild NAME [--server URL] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
 		{"erase", "erase SUBJECT --workspace W [flags]", "erase a person's data: from a stopped server's directory, a running server, and a backup", erase},
 		{"clickhouse", "clickhouse [flags]", "serve the embedded ClickHouse engine to other processes", clickhouseServer},
+		{"health", "health [--live] [flags]", "ask a running process whether it is up and can serve", health},
 		{"routes", "routes", "list every route with its permission and source file", printRoutes},
 		{"version", "version", "print the version", printVersion},
 	}

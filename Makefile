@@ -95,6 +95,21 @@ interop: binary test/interop/node/$(INSTALLED) .cache/interop-venv/ready ## Even
 	.cache/interop-venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+MANIFESTS := $(filter-out %/kustomization.yaml %/monitoring.yaml,$(wildcard deploy/kubernetes/*.yaml))
+
+# The tests of deploy/ are a module of their own, and read files outside of it,
+# which go test's cache does not know of.
+.PHONY: deploy-check
+deploy-check: engine build .cache/venv-deploy/ready ## image, compose, Kubernetes manifests, dashboard and alerts
+	cd deploy/checks && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...
+	.cache/venv-deploy/bin/kubernetes-validate --strict --quiet --kubernetes-version 1.31 $(MANIFESTS)
+	.cache/venv-deploy/bin/kubernetes-validate --strict --quiet $(MANIFESTS)
+
+.cache/venv-deploy/ready: deploy/checks/requirements.txt
+	$(PYTHON) -m venv .cache/venv-deploy
+	.cache/venv-deploy/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 .PHONY: browser
 browser: engine build web/$(INSTALLED) ## the console in a browser against the real server
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/browser/...

@@ -213,6 +213,7 @@ func (a *app) startWork(ctx context.Context) error {
 		// over it would be worse.
 		a.log.WarnContext(ctx, "rate limits begin afresh", "error", err)
 	}
+	a.run(work, "memory at rest", newRest().run)
 	a.run(work, "rate limits", a.limiter.Run)
 	a.run(work, "erasures", a.erasures.Run)
 	if a.local == nil {

@@ -339,7 +339,7 @@ func TestOverTheEmbeddedLog(t *testing.T) {
 	if err := term.Save(t.Context(), json.RawMessage(`2`)); err != nil {
 		t.Fatal(err)
 	}
-	other := acquire(t, newKeeper(t, lease.Config{Store: log, Sole: true}))
+	other := acquire(t, newKeeper(t, lease.Config{Store: log, TTL: time.Hour, Sole: true}))
 	if err := term.Confirm(t.Context()); !errors.Is(err, lease.ErrLost) {
 		t.Errorf("confirmed: %v", err)
 	}

@@ -187,6 +187,9 @@ func (p *topics) wait(t testing.TB, topic string, n int) []*message.Message {
 // start runs a relay until the test, or what is returned, ends it.
 func start(t testing.TB, cfg relay.Config) (*relay.Relay, func()) {
 	t.Helper()
+	if cfg.TTL == 0 {
+		cfg.TTL = time.Hour // no stall of the machine costs a relay its lease, and published events are counted
+	}
 	if cfg.Backoff == nil {
 		cfg.Backoff = func(int) time.Duration { return time.Millisecond }
 	}

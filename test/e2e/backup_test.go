@@ -89,6 +89,7 @@ func TestBackupAndRestore(t *testing.T) {
 }
 
 func TestBackupsNeedADirectory(t *testing.T) {
+	oneProcess(t, "a cluster has no backups of its own: the log's server has")
 	c := onShared(t)
 	for _, method := range []string{"GET", "POST"} {
 		a, err := shared.Client().Call(t.Context(), method, "/api/v1/admin/backups", object{})

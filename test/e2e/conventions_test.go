@@ -32,6 +32,7 @@ func TestRequestIDs(t *testing.T) {
 }
 
 func TestRateLimitHeaders(t *testing.T) {
+	oneProcess(t, "every node counts for itself")
 	c := onShared(t)
 	key := c.Create(t, "/api/v1/user/api-keys", object{"name": "free", "rateLimitTier": "free"})
 	free := shared.ClientFor(key.Str("data.key"))
@@ -263,6 +264,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 func TestBodiesOverTheLimit(t *testing.T) {
 	c := onShared(t)
 	t.Run("refused before it is read", func(t *testing.T) {
+		oneProcess(t, "an edge passes a body on as it comes, and this one never does")
 		conn, err := net.Dial("tcp", strings.TrimPrefix(shared.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,14 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 // kit's admin key: the tests that share a server use it in place of one of their own.
 const atVariable = "STRATA_E2E_URL"
 
+// oneProcess skips what does not hold for a cluster behind an edge.
+func oneProcess(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv(atVariable) != "" {
+		t.Skip(why)
+	}
+}
+
 func run(m *testing.M) int {
 	if url := os.Getenv(atVariable); url != "" {
 		shared = kit.At(url)

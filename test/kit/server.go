@@ -271,6 +271,11 @@ type Readiness struct {
 			Model string `json:"model"`
 			Lag   int    `json:"lag"`
 		} `json:"projections"`
+		// Reactors are listed where they run.
+		Reactors []struct {
+			Model string `json:"model"`
+			Lag   int    `json:"lag"`
+		} `json:"reactors"`
 		ClickHouse struct {
 			State   string `json:"state"`
 			PID     int    `json:"pid"`

@@ -1,5 +1,8 @@
 // Command run starts a whole distributed Strata on this machine and stops it on
-// Ctrl-C: see package topology.
+// Ctrl-C: see package topology. With a command behind its flags it runs that, which
+// finds the address in STRATA_E2E_URL, and stops when it ends:
+//
+//	go run ./test/cluster/run -- go test -tags e2e ./test/e2e
 package main
 
 import (
@@ -8,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -48,7 +52,18 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	fmt.Printf("\n  Strata runs as %d processes\n\n    API      %s\n    Console  %s/console/\n    Key      %s\n    Logs     %s\n\n  Ctrl-C stops all of them.\n",
 		len(c.Nodes())+2, c.Edge.URL, c.Edge.URL, kit.AdminKey, filepath.Join(*dir, "logs"))
+	if flag.NArg() > 0 {
+		return command(ctx, c.Edge.URL, flag.Args())
+	}
 	<-ctx.Done()
 	fmt.Println("\n  stopping")
 	return nil
+}
+
+// command runs a program against the cluster.
+func command(ctx context.Context, url string, args []string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "STRATA_E2E_URL="+url)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }

@@ -44,6 +44,8 @@ func TestNewRollupsBeginWithWhatWasCounted(t *testing.T) {
 		"SELECT count() FROM rollup_day FINAL":                             3,
 		"SELECT uniqMerge(users) FROM rollup_day":                          10,
 		"SELECT max(last_position) FROM rollup_day":                        7,
+		"SELECT sum(calls) FROM rollup_total":                              144,
+		"SELECT max(last_position) FROM rollup_total":                      7,
 		"SELECT sum(calls) FROM rollup_user":                               45,
 		"SELECT count() FROM rollup_user FINAL":                            3,
 		"SELECT max(last_position) FROM rollup_user":                       8,

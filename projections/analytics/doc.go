@@ -4,9 +4,9 @@
 // # Tables
 //
 // inferences holds one immutable row per call; inference_payloads holds what
-// was said, apart, because it lives shorter. Four rollups hold aggregate
+// was said, apart, because it lives shorter. Five rollups hold aggregate
 // states: rollup_minute, rollup_hour and rollup_day by everything a dashboard
-// filters on, rollup_user by day and end user. Dashboards read whole days from
+// filters on, rollup_user by day and end user, rollup_total by hour. Dashboards read whole days from
 // rollup_day, the hours and minutes at the edges from rollup_hour and
 // rollup_minute and the rest from the rows, so long ranges are cheap and every
 // range is exact.

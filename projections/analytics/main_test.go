@@ -114,7 +114,7 @@ func check(t testing.TB, db *clickhouse.DB, items []analytics.Item) {
 			t.Errorf("%s: %d, want %d", q.what, got, q.want)
 		}
 	}
-	for table, floor := range map[string]string{"rollup_minute": "toStartOfMinute", "rollup_hour": "toStartOfHour", "rollup_day": "toStartOfDay", "rollup_user": "toStartOfDay"} {
+	for table, floor := range map[string]string{"rollup_minute": "toStartOfMinute", "rollup_hour": "toStartOfHour", "rollup_day": "toStartOfDay", "rollup_user": "toStartOfDay", "rollup_total": "toStartOfHour"} {
 		checkRollup(t, db, table, floor)
 	}
 }
@@ -125,12 +125,16 @@ func checkRollup(t testing.TB, db *clickhouse.DB, table, floor string) {
 	keys := "workspace_id, model, provider, app_id, agent_id"
 	sums := "sum(calls), sum(errors), sum(input_tokens), sum(output_tokens), sum(cost_micro_usd), sum(latency_us)"
 	fromRows := "count(), countIf(status = 'error'), sum(input_tokens), sum(output_tokens), sum(cost_micro_usd), sum(latency_us)"
-	if table == "rollup_user" {
+	const digest, digestOfRows = ", arraySum(quantilesTDigestMerge(0.5, 0.95, 0.99)(ttft)) > 0", ", arraySum(quantilesTDigestIf(0.5, 0.95, 0.99)(ttft_us, ttft_us > 0)) > 0"
+	switch table {
+	case "rollup_user":
 		keys = "workspace_id, end_user"
-	} else {
+	case "rollup_total":
+		keys = "workspace_id"
+		sums, fromRows = sums+digest, fromRows+digestOfRows
+	default:
 		keys += ", api_key_id, type"
-		sums += ", uniqMerge(users), arraySum(quantilesTDigestMerge(0.5, 0.95, 0.99)(ttft)) > 0"
-		fromRows += ", uniqIf(end_user, end_user != ''), arraySum(quantilesTDigestIf(0.5, 0.95, 0.99)(ttft_us, ttft_us > 0)) > 0"
+		sums, fromRows = sums+", uniqMerge(users)"+digest, fromRows+", uniqIf(end_user, end_user != '')"+digestOfRows
 	}
 	rollup := fmt.Sprintf("SELECT bucket AS b, %s, %s FROM %s GROUP BY b, %s", keys, sums, table, keys)
 	rows := fmt.Sprintf("SELECT toDateTime(%s(ts), 'UTC') AS b, %s, %s FROM inferences GROUP BY b, %s", floor, keys, fromRows, keys)

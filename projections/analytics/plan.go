@@ -102,19 +102,21 @@ func intervalFor(start, end time.Time) Interval {
 }
 
 // ladder returns the rollups that can answer for the columns in use (filters
-// and keys) at an interval ("" when there is no series), coarsest first; users
-// and latency tell whether distinct users and quantiles are asked for. Distinct
-// users of all calls come from the rollup that has users as a key: merging the
-// states of every model and app takes ten times as long.
+// and keys) at an interval ("" when there is no series), the one to read most
+// from first and then ever finer ones; users and latency tell whether distinct
+// users and quantiles are asked for. Distinct users of all calls come from the
+// rollup that has users as a key, quantiles of all calls from the one without
+// keys: merging the states of every model and app takes ten times as long.
 func ladder(columns []string, interval Interval, users, latency bool) []rollup {
 	var list []rollup
-	for _, r := range []rollup{userDays, days, hours, minutes} {
+	for _, r := range []rollup{userDays, totals, days, hours, minutes} {
 		fine := interval == "" || r.unit <= interval.duration()
 		holds := !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(r.keys, c) })
 		byUser := slices.Contains(r.keys, "end_user")
-		can := r.states || byUser && !latency
+		can := (!users || r.users || byUser) && (!latency || r.latency)
 		wanted := !byUser || users || slices.Contains(columns, "end_user")
-		if fine && holds && wanted && (can || !users && !latency) {
+		finer := len(list) == 0 || r.unit < list[len(list)-1].unit
+		if fine && holds && wanted && can && finer {
 			list = append(list, r)
 		}
 	}

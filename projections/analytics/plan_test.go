@@ -16,7 +16,7 @@ func TestCoverIsExactAndCoarse(t *testing.T) {
 			start = start.Truncate(time.Hour)
 		}
 		end := start.Add(length)
-		ladder := rapid.SampledFrom([][]rollup{nil, {minutes}, {hours, minutes}, {userDays}, {days, hours, minutes}}).Draw(t, "ladder")
+		ladder := rapid.SampledFrom([][]rollup{nil, {minutes}, {hours, minutes}, {userDays}, {days, hours, minutes}, {totals, minutes}}).Draw(t, "ladder")
 		at, raw := start, time.Duration(0)
 		for _, s := range cover(start, end, ladder) {
 			if !s.start.Equal(at) || !s.start.Before(s.end) {
@@ -48,10 +48,12 @@ func TestLadder(t *testing.T) {
 		latency  bool
 		want     []string
 	}{
-		{"totals", nil, "", false, true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"totals", nil, "", false, true, []string{"rollup_total", "rollup_minute"}},
+		{"totals by day", nil, Day, false, true, []string{"rollup_total", "rollup_minute"}},
 		{"by model and day", []string{"model"}, Day, false, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
+		{"quantiles of a model", []string{"model"}, "", false, true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
 		{"by hour", []string{"model"}, Hour, false, true, []string{"rollup_hour", "rollup_minute"}},
-		{"distinct users", nil, "", true, false, []string{"rollup_user", "rollup_day", "rollup_hour", "rollup_minute"}},
+		{"distinct users", nil, "", true, false, []string{"rollup_user", "rollup_hour", "rollup_minute"}},
 		{"distinct users and quantiles", nil, "", true, true, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
 		{"distinct users of a model", []string{"model"}, "", true, false, []string{"rollup_day", "rollup_hour", "rollup_minute"}},
 		{"by minute", []string{"app_id"}, Minute, false, false, []string{"rollup_minute"}},

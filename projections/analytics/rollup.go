@@ -13,20 +13,24 @@ import (
 
 // rollup is a table of aggregate states by time and keys.
 type rollup struct {
-	name   string
-	unit   time.Duration // length of its buckets
-	floor  string        // SQL function that rounds a time down to a bucket
-	keys   []string      // beside workspace_id and bucket
-	states bool          // has the states for distinct users and quantiles
+	name    string
+	unit    time.Duration // length of its buckets
+	floor   string        // SQL function that rounds a time down to a bucket
+	keys    []string      // beside workspace_id and bucket
+	users   bool          // has the states for distinct users
+	latency bool          // has those for quantiles
 }
 
 var (
 	commonKeys = []string{"model", "provider", "app_id", "agent_id", "api_key_id", "type"}
-	minutes    = rollup{name: "rollup_minute", unit: time.Minute, floor: "toStartOfMinute", keys: commonKeys, states: true}
-	hours      = rollup{name: "rollup_hour", unit: time.Hour, floor: "toStartOfHour", keys: commonKeys, states: true}
-	days       = rollup{name: "rollup_day", unit: 24 * time.Hour, floor: "toStartOfDay", keys: commonKeys, states: true}
+	minutes    = rollup{name: "rollup_minute", unit: time.Minute, floor: "toStartOfMinute", keys: commonKeys, users: true, latency: true}
+	hours      = rollup{name: "rollup_hour", unit: time.Hour, floor: "toStartOfHour", keys: commonKeys, users: true, latency: true}
+	days       = rollup{name: "rollup_day", unit: 24 * time.Hour, floor: "toStartOfDay", keys: commonKeys, users: true, latency: true}
 	userDays   = rollup{name: "rollup_user", unit: 24 * time.Hour, floor: "toStartOfDay", keys: []string{"end_user"}}
-	rollups    = []rollup{minutes, hours, days, userDays}
+	// totals have no keys: merging the digests of every model and app of a month
+	// takes ten times as long as merging those of its hours.
+	totals  = rollup{name: "rollup_total", unit: time.Hour, floor: "toStartOfHour", latency: true}
+	rollups = []rollup{minutes, hours, days, userDays, totals}
 )
 
 // The states as they are computed from rows. -StateIf, not -IfState: the state
@@ -45,14 +49,16 @@ func (r rollup) fillSQL() string {
 	values := append([]string{"workspace_id", "any(organization_id)", "toDateTime(" + r.floor + "(ts), 'UTC') AS at"}, r.keys...)
 	values = append(values, "count()", "countIf(status = 'error')", "sum(input_tokens)", "sum(output_tokens)",
 		"sum(cost_micro_usd)", "sum(latency_us)")
-	if r.states {
-		columns = append(columns, "users", "latency", "ttft")
-		values = append(values, usersState, latencyState, ttftState)
+	if r.users {
+		columns, values = append(columns, "users"), append(values, usersState)
+	}
+	if r.latency {
+		columns, values = append(columns, "latency", "ttft"), append(values, latencyState, ttftState)
 	}
 	columns, values = append(columns, "last_position", "lane"), append(values, "max(position)", "lane")
 	return "INSERT INTO " + r.name + " (" + strings.Join(columns, ", ") + ") SELECT " + strings.Join(values, ", ") +
 		" FROM inferences WHERE toYYYYMM(ts) = {month:UInt32} AND lane = {lane:UInt16} AND position > {after:UInt64} AND position <= {upto:UInt64}" +
-		" GROUP BY workspace_id, at, " + strings.Join(r.keys, ", ") + ", lane"
+		" GROUP BY " + strings.Join(append([]string{"workspace_id", "at", "lane"}, r.keys...), ", ")
 }
 
 // lookAtRollup learns how far a rollup counts a month, unless that is known.

@@ -169,7 +169,7 @@ func (s selection) states(sp span) (columns []string) {
 	if sp.source != nil {
 		const merge = "quantilesTDigestMergeState(0.5, 0.95, 0.99)"
 		latency, ttft = merge+"(latency)", merge+"(ttft)"
-		if sp.source.states {
+		if sp.source.users {
 			users = "uniqMergeState(users)"
 		} // else end users are a key
 	}

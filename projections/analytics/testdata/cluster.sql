@@ -301,3 +301,40 @@ ALTER TABLE rollup_day ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
 ALTER TABLE rollup_user_local ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16, MODIFY ORDER BY (workspace_id, bucket, end_user, lane);
 
 ALTER TABLE rollup_user ON CLUSTER `strata` ADD COLUMN IF NOT EXISTS lane UInt16;
+
+-- All calls of a workspace by hour: how fast and reliable they were is asked most
+-- often without a filter.
+CREATE TABLE IF NOT EXISTS rollup_total_local ON CLUSTER `strata`
+(
+    workspace_id    LowCardinality(String),
+    organization_id SimpleAggregateFunction(any, LowCardinality(String)),
+    bucket          DateTime('UTC') CODEC(Delta, ZSTD),
+    calls           SimpleAggregateFunction(sum, UInt64),
+    errors          SimpleAggregateFunction(sum, UInt64),
+    input_tokens    SimpleAggregateFunction(sum, UInt64),
+    output_tokens   SimpleAggregateFunction(sum, UInt64),
+    cost_micro_usd  SimpleAggregateFunction(sum, Int64),
+    latency_us      SimpleAggregateFunction(sum, UInt64),
+    latency         AggregateFunction(quantilesTDigest(0.5, 0.95, 0.99), UInt64),
+    ttft            AggregateFunction(quantilesTDigest(0.5, 0.95, 0.99), UInt64),
+    last_position   SimpleAggregateFunction(max, UInt64),
+    lane            UInt16
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(bucket)
+PRIMARY KEY (workspace_id, bucket)
+ORDER BY (workspace_id, bucket, lane)
+SETTINGS replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS rollup_total ON CLUSTER `strata` AS rollup_total_local
+ENGINE = Distributed('strata', currentDatabase(), 'rollup_total_local', rand());
+
+-- It begins with what the hours count. Emptied first, so that this can run again.
+TRUNCATE TABLE IF EXISTS rollup_total_local ON CLUSTER `strata` SYNC;
+
+INSERT INTO rollup_total
+SELECT workspace_id, any(organization_id), bucket,
+    sum(calls), sum(errors), sum(input_tokens), sum(output_tokens), sum(cost_micro_usd), sum(latency_us),
+    quantilesTDigestMergeState(0.5, 0.95, 0.99)(latency), quantilesTDigestMergeState(0.5, 0.95, 0.99)(ttft), max(last_position), lane
+FROM rollup_hour GROUP BY workspace_id, bucket, lane
+SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;

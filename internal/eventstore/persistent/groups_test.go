@@ -204,7 +204,7 @@ func TestCheckpointsSurviveARestart(t *testing.T) {
 			key := persistent.Key{Stream: stream, Group: "g"}
 			p.append("s", 9)
 			p.create(key, settings(func(s *persistent.Settings) {
-				s.MaxCheckpoint = 3
+				s.MaxCheckpoint, s.MessageTimeout = 3, 0 // the clock will jump
 				s.Filter = &persistent.Filter{Prefixes: []string{"s"}}
 				if stream != persistent.All {
 					s.Filter = nil

@@ -202,6 +202,9 @@ func (a *app) startWork(ctx context.Context) error {
 	if err := a.startDuties(work); err != nil {
 		return fmt.Errorf("start what runs once: %w", err)
 	}
+	if err := a.startCalls(work); err != nil {
+		return err
+	}
 	if err := a.startRelay(work); err != nil {
 		return err
 	}

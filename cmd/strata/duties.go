@@ -110,8 +110,10 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
-		d.router.AddWriter(callWriter{d.writer}))
+	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)))
+	if !a.cfg.ClickHouse.OverKafka {
+		err = errors.Join(err, d.router.AddWriter(callWriter{d.writer}))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,12 @@ func (a *app) forgetAnalytics(ctx context.Context, f commands.Forgotten) error {
 		}
 		return errors.New("the analytics engine is not installed, but its data is there: install it again, or delete its directory")
 	}
+	if a.cfg.ClickHouse.OverKafka {
+		if err := a.awaitCalls(ctx, f.Head); err != nil {
+			return err
+		}
+		return analytics.NewEraser(a.click).Erase(ctx, f.Workspaces, f.Subject.ID)
+	}
 	if err := a.passed(ctx, callWriter{}.Name(), func(s logbus.Status) bool { return s.Position >= f.Head }); err != nil {
 		return err
 	}

@@ -107,6 +107,7 @@ type ClickHouse struct {
 	MemoryLimit   Bytes         `yaml:"memory_limit" env:"CLICKHOUSE_MEMORY_LIMIT" doc:"Memory the embedded engine may use. A query that would need more fails; the engine lives on."`
 	Connections   int           `yaml:"connections" env:"CLICKHOUSE_CONNECTIONS" doc:"Statements of the embedded engine that run at once."`
 	Nice          int           `yaml:"nice" env:"CLICKHOUSE_NICE" doc:"How much the embedded engine yields to requests when the processors are busy: 0 (not at all) to 19, as in nice(1). Linux only."`
+	OverKafka     bool          `yaml:"over_kafka" env:"CLICKHOUSE_OVER_KAFKA" doc:"Whether recorded calls reach ClickHouse over Kafka: then every process that may write to it takes a share. Needs kafka.brokers and clickhouse.url."`
 	FlushRows     int           `yaml:"flush_rows" env:"CLICKHOUSE_FLUSH_ROWS" doc:"Model calls after which a batch is written."`
 	FlushInterval time.Duration `yaml:"flush_interval" env:"CLICKHOUSE_FLUSH_INTERVAL" doc:"Time after which a batch is written, however small: how old the inference log may be."`
 }

@@ -23,6 +23,13 @@ type Relay struct {
 	Source      string   `yaml:"source" env:"RELAY_SOURCE" doc:"Source (CloudEvents) of what is published, a URI reference that tells this installation from others."`
 }
 
+// overKafka checks what calls need that reach ClickHouse over Kafka.
+func (v *validator) overKafka(c *Config) {
+	if c.ClickHouse.OverKafka && (len(c.Kafka.Brokers) == 0 || c.ClickHouse.URL == "") {
+		v.fault("clickhouse.over_kafka", "needs kafka.brokers and clickhouse.url")
+	}
+}
+
 // kafka checks what concerns publishing.
 func (v *validator) kafka(k Kafka, r Relay) {
 	for _, b := range k.Brokers {

@@ -64,6 +64,7 @@ func (c *Config) Validate() error {
 	v.number("clickhouse.nice", c.ClickHouse.Nice, 0, 19)
 	v.number("clickhouse.flush_rows", c.ClickHouse.FlushRows, 1, 1_000_000)
 	v.kafka(c.Kafka, c.Relay)
+	v.overKafka(c)
 	v.url("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, "http", "https")
 	if n := len(c.Admin.Key); n > 0 && (n < minAdminKey || strings.ContainsAny(c.Admin.Key, " \t\r\n")) {
 		v.fault("admin.key", "must have at least %d characters and no blanks", minAdminKey)

@@ -62,7 +62,7 @@ func (a *app) useServersLog(ctx context.Context) error {
 	a.onClose(store.Close)
 	for {
 		_, err := store.Head(ctx)
-		if err == nil || !errors.Is(err, streams.ErrUnavailable) || ctx.Err() != nil {
+		if err == nil || !errors.Is(err, streams.ErrUnavailable) || errors.Is(err, eventstoredb.ErrCredentials) || ctx.Err() != nil {
 			return wrapLog(err)
 		}
 		a.log.WarnContext(ctx, "waiting for the server of the event log", "error", err)

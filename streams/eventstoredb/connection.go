@@ -205,6 +205,9 @@ func (c *connector) try(address string, ask bool) (_ *node, err error) {
 	defer func() {
 		if err != nil {
 			_ = conn.Close() // it was never used
+			if status.Code(err) == codes.Unauthenticated {
+				err = fmt.Errorf("%w: %w", ErrCredentials, err)
+			}
 			err = fmt.Errorf("%s: %w", address, err)
 		}
 	}()

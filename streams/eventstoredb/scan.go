@@ -38,10 +38,8 @@ type scan struct {
 	on       *node
 	progress time.Time // when the server last said something, or the scan began to wait
 	ended    bool
-	asked    int    // messages asked for, 0 = all there are, and
-	got      int    // those received: if all of them, there may be more
-	last     uint64 // last_stream_position, where the server told it
-	told     bool   // it told it
+	asked    int // messages asked for, 0 = all there are, and
+	got      int // those received: if all of them, there may be more
 }
 
 // fill reads up to limit events (0 = as many as a step takes), and none only at

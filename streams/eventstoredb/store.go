@@ -75,14 +75,6 @@ type appendKey struct {
 // closePatience is what writes under way get to hear their outcome at Close.
 const closePatience = 3 * time.Second
 
-// CheckURL tells what is wrong with a connection string: "esdb://host:2113" or
-// "esdb://host1,host2,host3" or "esdb+discover://host", with the settings of the
-// official clients ("?tls=false&defaultDeadline=5000").
-func CheckURL(url string) error {
-	_, err := parse(url)
-	return err
-}
-
 func parse(url string) (*esdb.Configuration, error) {
 	cfg, err := esdb.ParseConnectionString(url)
 	if err == nil {
@@ -94,7 +86,13 @@ func parse(url string) (*esdb.Configuration, error) {
 	return cfg, nil
 }
 
-// Open makes a store. It does not wait for the server: whatever asks it first does.
+// ErrCredentials: the server knows no such user, or another password.
+var ErrCredentials = errors.New("the event store refuses the user or the password")
+
+// Open makes a store of a connection string: "esdb://host:2113",
+// "esdb://host1,host2,host3" or "esdb+discover://host", with the settings of the
+// official clients ("?tls=false&defaultDeadline=5000"). It does not wait for the
+// server: whatever asks it first does.
 func Open(url string, opts Options) (*Store, error) {
 	cfg, err := parse(url)
 	if err != nil {
@@ -192,10 +190,8 @@ func (s *Store) unanswered(caller context.Context, cause error) error {
 		}
 		return err
 	}
-	if cause == nil || errors.Is(cause, context.DeadlineExceeded) {
-		if trouble := s.conn.trouble(); trouble != nil {
-			cause = trouble
-		}
+	if trouble := s.conn.trouble(); trouble != nil { // it says more than that time is up
+		return trouble
 	}
 	if cause == nil || errors.Is(cause, streams.ErrUnavailable) {
 		return fmt.Errorf("%w: no answer within %s", streams.ErrUnavailable, s.opts.Patience)

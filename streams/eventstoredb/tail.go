@@ -1,7 +1,6 @@
 package eventstoredb
 
 import (
-	"context"
 	"fmt"
 	"sort"
 	"sync"
@@ -226,22 +225,4 @@ func (t *tail) take(after domain.Position, limit int, filter *streams.Filter) vi
 		v.at = after
 	}
 	return v
-}
-
-// await waits until the tail knows where the log ends.
-func (t *tail) await(ctx context.Context) error {
-	t.follow()
-	for {
-		v := t.take(0, 1, nil)
-		if v.ready {
-			return nil
-		}
-		select {
-		case <-v.changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-t.store.ctx.Done():
-			return streams.ErrClosed
-		}
-	}
 }

@@ -16,11 +16,10 @@ type wire struct {
 	to     string
 	work   sync.WaitGroup
 
-	mu      sync.Mutex
-	ends    []net.Conn
-	there   chan struct{} // closed while requests pass
-	back    chan struct{} // closed while answers pass
-	refuses bool
+	mu    sync.Mutex
+	ends  []net.Conn
+	there chan struct{} // closed while requests pass
+	back  chan struct{} // closed while answers pass
 }
 
 // newWire makes a wire to an address.

@@ -129,6 +129,12 @@ func TestUsersOverTLS(t *testing.T) {
 			t.Errorf("%s: %v", name, c.err)
 		}
 	}
+	// A link does not show what its reader may not read.
+	mustAppend(t, ann, "links-1", esdb.NoStream{}, linkTo("0@shared-1"), linkTo("0@$user-ann"))
+	list, err := readStream(t, ann, "links-1", esdb.ReadStreamOptions{ResolveLinkTos: true})
+	if err != nil || len(list) != 2 || list[0].Event == nil || list[1].Event != nil || list[1].Link == nil {
+		t.Errorf("a user's links: %+v, %v", list, err)
+	}
 	sub, err := ann.SubscribeToAll(background(t), esdb.SubscribeToAllOptions{})
 	if err == nil {
 		e := sub.Recv()

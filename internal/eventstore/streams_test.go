@@ -238,16 +238,17 @@ func TestStreamMetadata(t *testing.T) {
 	mustAppend(t, c, "meta-2", esdb.NoStream{}, event("made"))
 }
 
+func linkTo(target string) esdb.EventData {
+	return esdb.EventData{EventID: uuid.New(), EventType: "$>", ContentType: esdb.ContentTypeBinary, Data: []byte(target)}
+}
+
 func TestLinks(t *testing.T) {
 	_, c := start(t)
 	ctx := background(t)
 	mustAppend(t, c, "target-1", esdb.NoStream{}, events("made", 2)...)
 	mustAppend(t, c, "target@2", esdb.NoStream{}, event("made"))
 	mustAppend(t, c, "gone-1", esdb.NoStream{}, event("made"))
-	link := func(data string) esdb.EventData {
-		return esdb.EventData{EventID: uuid.New(), EventType: "$>", ContentType: esdb.ContentTypeBinary, Data: []byte(data)}
-	}
-	mustAppend(t, c, "links-1", esdb.NoStream{}, link("1@target-1"), link("0@target@2"), link("0@gone-1"), link("9@target-1"), link("no link"), event("plain"))
+	mustAppend(t, c, "links-1", esdb.NoStream{}, linkTo("1@target-1"), linkTo("0@target@2"), linkTo("0@gone-1"), linkTo("9@target-1"), linkTo("no link"), event("plain"))
 	if _, err := c.DeleteStream(ctx, "gone-1", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
 		t.Fatal(err)
 	}

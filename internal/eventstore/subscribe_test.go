@@ -77,6 +77,24 @@ func TestSubscribeToAll(t *testing.T) {
 	setMeta(t, c, "live-1", esdb.StreamMetadata{})
 }
 
+// A subscription may begin behind a revision that is yet to come.
+func TestSubscribeBehindTheEnd(t *testing.T) {
+	_, c := start(t)
+	mustAppend(t, c, "ahead-1", esdb.NoStream{}, events("made", 2)...)
+	sub, err := c.SubscribeToStream(background(t), "ahead-1", esdb.SubscribeToStreamOptions{From: esdb.Revision(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if got := hear(sub, 1); got != "caught up" {
+		t.Fatal(got)
+	}
+	mustAppend(t, c, "ahead-1", esdb.Any{}, events("more", 5)...)
+	if e := sub.Recv(); e.EventAppeared == nil || e.EventAppeared.Event.EventNumber != 5 {
+		t.Errorf("got %s, want revision 5", told(e))
+	}
+}
+
 func TestFilteredSubscriptions(t *testing.T) {
 	_, c := start(t)
 	ctx := background(t)

@@ -141,6 +141,49 @@ func TestTransactInOrder(t *testing.T) {
 	}
 }
 
+// Decisions of one group see each other's metadata, before any of it is on disk.
+func TestTransactSeesMetadataOfItsGroup(t *testing.T) {
+	l := newFactory(embedded.Options{NoSync: true}).Open(t).(*embedded.Log)
+	queued := make(chan struct{})
+	later := func(decide func(tx *embedded.Tx) error) func() (streams.Result, error) {
+		t.Helper()
+		wait, err := l.TransactLater(t.Context(), 100, func(tx *embedded.Tx) (streams.Result, error) { return streams.Result{}, decide(tx) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	waits := []func() (streams.Result, error){
+		later(func(*embedded.Tx) error { <-queued; return nil }), // holds the writer until the others wait together
+		later(func(tx *embedded.Tx) error {
+			tx.Put("a-1", proposed("made", "1"))
+			tx.Put("$$a-1", proposed(streams.TypeMetadata, `{"$maxCount":3}`))
+			return nil
+		}),
+		later(func(tx *embedded.Tx) error {
+			st, err := tx.Stream("a-1")
+			if err == nil && (st.Last != 0 || st.Meta.MaxCount != 3) {
+				err = fmt.Errorf("the state is %+v", st)
+			}
+			tx.Put("$$a-1", proposed(streams.TypeTombstone, `{}`))
+			return err
+		}),
+		later(func(tx *embedded.Tx) error {
+			st, err := tx.Stream("a-1")
+			if err == nil && !st.Tombstoned {
+				err = fmt.Errorf("the state is %+v", st)
+			}
+			return err
+		}),
+	}
+	close(queued)
+	for i, wait := range waits {
+		if _, err := wait(); err != nil {
+			t.Errorf("decision %d: %v", i, err)
+		}
+	}
+}
+
 func TestTransactAfterClose(t *testing.T) {
 	l := newFactory(embedded.Options{NoSync: true}).Open(t).(*embedded.Log)
 	if err := l.Close(); err != nil {

@@ -26,6 +26,7 @@ type rest struct {
 	giveBack  func()
 	seen      uint64 // at the last look
 	returned  uint64 // when memory was last given back
+	again     bool   // give back at the next quiet look too: a pool is emptied by the second collection only
 }
 
 func newRest() *rest {
@@ -44,9 +45,10 @@ func (r *rest) look() {
 	now := r.allocated()
 	quiet := now-r.seen <= restAllocates
 	r.seen = now
-	if quiet && now-r.returned >= worthReturning {
+	worth := now-r.returned >= worthReturning
+	if quiet && (worth || r.again) {
 		r.giveBack()
-		r.returned = now
+		r.returned, r.again = now, worth
 	}
 }
 

@@ -15,9 +15,13 @@ func TestMemoryIsGivenBackAtRest(t *testing.T) {
 		{100, 0}, // work
 		{200, 0},
 		{2, 1}, // over
-		{1, 1}, {3, 1}, {0, 1},
-		{50, 1}, // again
-		{0, 2},
+		{3, 2}, // what pools kept
+		{1, 2}, {0, 2},
+		{50, 2}, // again
+		{0, 3}, {0, 4}, {0, 4},
+		{50, 4}, {0, 5},
+		{50, 5}, // between the two
+		{0, 6}, {0, 7}, {0, 7},
 	} {
 		allocated += step.mb << 20
 		if r.look(); given != step.want {

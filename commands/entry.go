@@ -17,8 +17,11 @@ const (
 	maxBatchOps    = 1024
 	maxBatchEvents = 4096
 	// maxRetries bounds how often a batch is decided again because another
-	// process wrote to the stream in between.
-	maxRetries = 16
+	// process wrote to the stream in between. Each time somebody's command was
+	// carried out, so that many mean that others are faster by chance, or nearer.
+	maxRetries = 1000
+	// mostLooks bounds how often the stream is looked at before such a try.
+	mostLooks = 4
 	// keptKeys is how many of a stream's latest events under idempotency keys
 	// are remembered: a retry is recognised until that many more were written.
 	keptKeys = 4096
@@ -177,13 +180,14 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.h.cfg.AppendTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		if err := e.refresh(ctx); err != nil {
+		if err := e.catchUp(ctx, try); err != nil {
 			e.valid = false
 			fail(batch, asDomain(err))
 			return len(batch)
 		}
 		base := e.loaded.Revision
-		proposed, done := e.decide(ctx, batch)
+		// A smaller batch is sooner in the log: who was too slow hurries.
+		proposed, done := e.decide(ctx, batch[:max(1, len(batch)>>min(try, 10))])
 		if len(proposed) == 0 {
 			return done
 		}
@@ -352,6 +356,23 @@ func (e *entry[S]) answerAgain(ctx context.Context, o *op[S], last domain.Revisi
 	o.repeated, o.revision = true, then.Revision
 	o.see(then)
 	return nil
+}
+
+// catchUp refreshes the state. After a conflict that meant to read all of the
+// stream, while others went on: what they wrote meanwhile is read once more, until
+// it is little, so that whoever lost has the same chance as the others.
+func (e *entry[S]) catchUp(ctx context.Context, try int) error {
+	err := e.refresh(ctx)
+	for range min(try, mostLooks) {
+		before := e.loaded.Revision
+		if err != nil {
+			return err
+		}
+		if err = e.refresh(ctx); e.loaded.Revision == before {
+			return err
+		}
+	}
+	return err
 }
 
 // refresh brings the state up to the log's revision of the stream.

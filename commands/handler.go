@@ -278,6 +278,9 @@ func asDomain(err error) error {
 	if _, ok := errors.AsType[*domain.Error](err); ok {
 		return err
 	}
+	if _, conflict := errors.AsType[*streams.WrongRevision](err); conflict {
+		return domain.Errorf(domain.CodeUnavailable, "others change this all the time; nothing was written, try again").Because(err)
+	}
 	switch {
 	case errors.Is(err, streams.ErrFull):
 		return domain.Errorf(domain.CodeUnavailable, "the event log is out of disk space; nothing was written").Because(err)

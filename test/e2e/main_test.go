@@ -36,10 +36,13 @@ const atVariable = "STRATA_E2E_URL"
 // oneProcess skips what does not hold for a cluster behind an edge.
 func oneProcess(t *testing.T, why string) {
 	t.Helper()
-	if os.Getenv(atVariable) != "" {
+	if onCluster() {
 		t.Skip(why)
 	}
 }
+
+// onCluster tells whether the shared server may be several.
+func onCluster() bool { return os.Getenv(atVariable) != "" }
 
 func run(m *testing.M) int {
 	if url := os.Getenv(atVariable); url != "" {

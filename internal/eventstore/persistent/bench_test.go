@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
 
 	"strata/domain"
@@ -60,5 +61,36 @@ func delivery(b *testing.B, strategy string) {
 			b.Fatal(err)
 		}
 		c.Ack(d.Original().ID)
+	}
+}
+
+// BenchmarkOfficialClient is what a message costs with the official client in the
+// same process, over loopback.
+func BenchmarkOfficialClient(b *testing.B) {
+	_, c := serve(b)
+	for n := 0; n < b.N; n += 1000 {
+		write(b, c, "s", 1000)
+	}
+	s := esdb.SubscriptionSettingsDefault()
+	s.ReadBatchSize = 200
+	err := c.CreatePersistentSubscription(bounded(b), "s", "g", esdb.PersistentStreamSubscriptionOptions{StartFrom: esdb.Start{}, Settings: &s})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sub, err := c.SubscribeToPersistentSubscription(b.Context(), "s", "g", esdb.SubscribeToPersistentSubscriptionOptions{BufferSize: 500})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer sub.Close()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		e := sub.Recv()
+		if e.EventAppeared == nil {
+			b.Fatal(e.SubscriptionDropped.Error)
+		}
+		if err := sub.Ack(e.EventAppeared.Event); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // serve starts a server with groups and an official client of it.
-func serve(t *testing.T) (*eventstoretest.Server, *esdb.Client) {
+func serve(t testing.TB) (*eventstoretest.Server, *esdb.Client) {
 	t.Helper()
 	s := eventstoretest.Start(t, eventstoretest.With(func(o *eventstore.Options) {
 		o.Services = append(o.Services, persistent.Serve(persistent.Options{}))
@@ -25,7 +25,7 @@ func serve(t *testing.T) (*eventstoretest.Server, *esdb.Client) {
 	return s, client(t, s)
 }
 
-func client(t *testing.T, s *eventstoretest.Server) *esdb.Client {
+func client(t testing.TB, s *eventstoretest.Server) *esdb.Client {
 	t.Helper()
 	settings, err := esdb.ParseConnectionString(s.URL())
 	if err != nil {
@@ -44,14 +44,14 @@ func client(t *testing.T, s *eventstoretest.Server) *esdb.Client {
 	return c
 }
 
-func bounded(t *testing.T) context.Context {
+func bounded(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func write(t *testing.T, c *esdb.Client, stream string, n int) {
+func write(t testing.TB, c *esdb.Client, stream string, n int) {
 	t.Helper()
 	list := make([]esdb.EventData, n)
 	for i := range list {

@@ -274,30 +274,44 @@ func CaughtUp(ctx context.Context, connection Connection, group, topic string) e
 		return err
 	}
 	defer c.close()
-	n, err := c.countPartitions(ctx, topic)
-	if err != nil {
-		return err
-	}
-	left := map[int]int64{} // the ends of those that are behind
-	for p := range n {
-		_, end, err := (&reader{cluster: c, topic: topic, partition: p}).bounds(ctx)
-		if err != nil {
-			return err
-		}
-		if end > 0 {
-			left[p] = end
-		}
-	}
+	var left map[int]int64 // the ends of those partitions that are behind; nil: not known yet
 	for {
-		if err := c.committed(ctx, group, topic, left); err != nil || len(left) == 0 {
+		// Leaders and coordinators may be about to move: only what stays so is an error.
+		var err error
+		if left == nil {
+			left, err = c.ends(ctx, topic)
+		}
+		if err == nil {
+			err = c.committed(ctx, group, topic, left)
+		}
+		if err == nil && len(left) == 0 || hopeless(err) {
 			return err
 		}
 		select {
 		case <-time.After(caughtUpPoll):
 		case <-ctx.Done():
-			return fmt.Errorf("group %s is behind in %d partitions of %s: %w", group, len(left), topic, ctx.Err())
+			return errors.Join(fmt.Errorf("group %s is behind in %d partitions of %s: %w", group, len(left), topic, ctx.Err()), err)
 		}
 	}
+}
+
+// ends returns where the partitions of a topic end that are not empty.
+func (c *cluster) ends(ctx context.Context, topic string) (map[int]int64, error) {
+	n, err := c.countPartitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]int64{}
+	for p := range n {
+		_, end, err := (&reader{cluster: c, topic: topic, partition: p}).bounds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if end > 0 {
+			out[p] = end
+		}
+	}
+	return out, nil
 }
 
 // caughtUpPoll is how often a group's offsets are asked for.
@@ -305,6 +319,9 @@ const caughtUpPoll = 50 * time.Millisecond
 
 // committed takes the partitions away that a group has committed.
 func (c *cluster) committed(ctx context.Context, group, topic string, left map[int]int64) error {
+	if len(left) == 0 {
+		return nil
+	}
 	answer, err := c.client.OffsetFetch(ctx, &kafkago.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: slices.Collect(maps.Keys(left))}})
 	if err == nil {
 		err = answer.Error

@@ -134,7 +134,7 @@ func tryResume(t *testing.T, w *analytics.Writer) error {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			if text := w.Status().Error; strings.Contains(text, analytics.ErrNotOwner.Error()) {
+			if text := w.Status().Error; strings.Contains(text, analytics.ErrNotOwner.Error()) || strings.Contains(text, "came over Kafka") {
 				cancel()
 				<-done
 				return errors.New(text)

@@ -55,7 +55,7 @@ func TestTheEdgeIsOneAddress(t *testing.T) {
 		call(t, c.installation, "DELETE", "/api/v1/apps/"+app, nil).must(t, http.StatusOK)
 		call(t, c.installation, "GET", "/api/v1/apps/"+app, nil).must(t, http.StatusNotFound)
 	}
-	for _, page := range []string{"/console/", "/readyz", "/healthz", "/api/v1/openapi.json"} {
+	for _, page := range []string{"/readyz", "/healthz", "/api/v1/openapi.json"} {
 		res, err := c.Client().Get(c.URL + page)
 		if err != nil {
 			t.Fatal(err)

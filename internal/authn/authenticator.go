@@ -73,14 +73,18 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (domain.
 	if err != nil {
 		return domain.Principal{}, refused()
 	}
-	k, err := a.find(ctx, key)
-	if err != nil {
-		return domain.Principal{}, err
+	now := a.cfg.Now()
+	k := a.fromCache(key, now)
+	if k == nil {
+		if k, err = a.find(ctx, key); err != nil {
+			return domain.Principal{}, err
+		}
+		now = a.cfg.Now() // it may have taken its time
 	}
-	if k == nil || !key.Matches(k.credential.SecretHash) {
+	if k == nil {
 		return domain.Principal{}, refused()
 	}
-	if err := k.credential.Check(a.cfg.Now()); err != nil {
+	if err := k.credential.Check(now); err != nil {
 		return domain.Principal{}, err
 	}
 	return k.principal, nil
@@ -98,28 +102,34 @@ func (a *Authenticator) Forget() {
 	clear(a.cached)
 }
 
-// find returns the credential of a key's prefix, nil when there is none.
+// find asks the store for a key's credential, after it has caught up when there
+// is none at first; nil when there is none.
 func (a *Authenticator) find(ctx context.Context, key Key) (*known, error) {
-	if k := a.fromCache(key.Prefix); k != nil && key.Matches(k.credential.SecretHash) {
-		return k, nil
-	}
 	k, err := a.look(ctx, key.Prefix)
 	if err != nil {
 		return nil, err
 	}
-	if k != nil && key.Matches(k.credential.SecretHash) {
+	if k.of(key) {
 		return k, nil
 	}
 	if err := a.cfg.CatchUp(ctx); err != nil {
 		return nil, domain.Errorf(domain.CodeUnavailable, "API keys cannot be checked now; retry").Because(err)
 	}
-	return a.look(ctx, key.Prefix)
+	if k, err = a.look(ctx, key.Prefix); err != nil || !k.of(key) {
+		return nil, err
+	}
+	return k, nil
 }
 
-func (a *Authenticator) fromCache(prefix string) *known {
+// of tells whether a credential, which may be none, is the key's, secret included.
+func (k *known) of(key Key) bool { return k != nil && key.Matches(k.credential.SecretHash) }
+
+// fromCache returns a key's credential when it is kept, else nil.
+func (a *Authenticator) fromCache(key Key, now time.Time) *known {
 	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if k := a.cached[prefix]; k != nil && a.cfg.Now().Before(k.until) {
+	k := a.cached[key.Prefix]
+	a.mu.RUnlock()
+	if k.of(key) && now.Before(k.until) {
 		return k
 	}
 	return nil

@@ -30,6 +30,8 @@ type exchange struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	ctx       context.Context
+	own       requestContext // what ctx is at first
+	handling  limited        // the handler's context, unless it streams
 	table     *table
 	op        *operation
 	params    []string // values of the path's parameters
@@ -38,6 +40,9 @@ type exchange struct {
 	asked     bool // the client named a MinPosition
 	span      trace.Span
 	start     time.Time
+
+	values [7]string // of headers, see only
+	told   int       // how many of them
 
 	status   int
 	bytes    int64
@@ -50,13 +55,14 @@ type exchange struct {
 // ServeHTTP implements http.Handler.
 func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, table: t, start: t.opts.Now()}
-	x.ctx = &requestContext{r.Context(), x}
+	x.own = requestContext{r.Context(), x}
+	x.ctx = &x.own
 	x.ID = requestID(r.Header.Get(HeaderRequestID))
 	x.CorrelationID = x.ID
 	if id := r.Header.Get(HeaderCorrelationID); id != "" {
 		x.CorrelationID = requestID(id)
 	}
-	w.Header()[HeaderRequestID] = []string{x.ID}
+	w.Header()[HeaderRequestID] = x.only(x.ID)
 
 	m := t.mountOf(r.URL.Path)
 	if m == nil {
@@ -131,8 +137,8 @@ func (x *exchange) serve() error {
 	if err := x.await(); err != nil {
 		return err
 	}
-	ctx, cancel := x.handlerContext()
-	defer cancel()
+	ctx := x.handlerContext()
+	defer x.handling.end()
 	r := x.r.WithContext(ctx)
 	for i, name := range x.op.params {
 		r.SetPathValue(name, x.params[i])
@@ -150,24 +156,24 @@ func (x *exchange) serve() error {
 }
 
 // receive fills in the input of a handler, waits for the position that a read
-// asks for, and returns the handler's context.
-func (x *exchange) receive(in reflect.Value) (context.Context, context.CancelFunc, error) {
+// asks for, and returns the handler's context; x.handling has to be ended.
+func (x *exchange) receive(in reflect.Value) (context.Context, error) {
 	if err := x.op.in.bind(x, in); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := x.await(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ctx, cancel := x.handlerContext()
-	return ctx, cancel, nil
+	return x.handlerContext(), nil
 }
 
 // handlerContext ends with the operation's timeout; streams have none.
-func (x *exchange) handlerContext() (context.Context, context.CancelFunc) {
+func (x *exchange) handlerContext() context.Context {
 	if x.op.Streaming {
-		return x.ctx, func() {}
+		return x.ctx
 	}
-	return context.WithTimeout(x.ctx, x.op.Timeout)
+	x.handling.begin(x.ctx, x, x.op.Timeout)
+	return &x.handling
 }
 
 // authenticate finds the principal, takes its token from the rate limiter and
@@ -210,14 +216,13 @@ func (x *exchange) limit(key, workspace, tier string) error {
 	}
 	d := x.table.opts.Limiter.Take(key, workspace, tier)
 	h := x.w.Header()
-	// One string and one slice hold all three values: this is on every request.
+	// One string holds all three values: this is on every request.
 	digits := strconv.AppendInt(make([]byte, 0, 64), int64(d.Limit), 10)
 	a := len(digits)
 	digits = strconv.AppendInt(digits, int64(d.Remaining), 10)
 	b := len(digits)
 	text := string(strconv.AppendInt(digits, d.Reset.Unix(), 10))
-	v := []string{text[:a], text[a:b], text[b:]}
-	h["X-Ratelimit-Limit"], h["X-Ratelimit-Remaining"], h["X-Ratelimit-Reset"] = v[0:1:1], v[1:2:2], v[2:3:3]
+	h["X-Ratelimit-Limit"], h["X-Ratelimit-Remaining"], h["X-Ratelimit-Reset"] = x.only(text[:a]), x.only(text[a:b]), x.only(text[b:])
 	if !d.OK {
 		return domain.Errorf(domain.CodeRateLimited, "too many requests").With("retry_after", max(d.RetryAfter, time.Second))
 	}
@@ -252,9 +257,10 @@ func (x *exchange) await() error {
 	if position == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(x.ctx, patience)
-	defer cancel()
-	lag, err := o.Waiter.Wait(ctx, x.op.Reads, position)
+	var waiting limited
+	waiting.begin(x.ctx, x, patience)
+	defer waiting.end()
+	lag, err := o.Waiter.Wait(&waiting, x.op.Reads, position)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -362,12 +368,23 @@ func (x *exchange) WriteHeader(status int) {
 	x.w.WriteHeader(status)
 }
 
+// only is a header's one value. The answers' usual headers share one array.
+func (x *exchange) only(value string) []string {
+	if x.told == len(x.values) {
+		return []string{value}
+	}
+	at := x.told
+	x.told++
+	x.values[at] = value
+	return x.values[at:x.told:x.told]
+}
+
 // tellPosition says how far the log has to be read to see what a handler wrote
 // that told so by [Wrote]: in a header, or in a trailer when the answer had begun.
 // The clients' SDKs and the edge of a cluster send it back with what they read.
 func (x *exchange) tellPosition(name string) {
 	if p := x.written.Load(); p > 0 {
-		x.w.Header()[name] = []string{strconv.FormatUint(p, 10)}
+		x.w.Header()[name] = x.only(strconv.FormatUint(p, 10))
 	}
 }
 

@@ -58,10 +58,10 @@ func respond[O any](x *exchange, reply *Reply[O]) error {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
 	if reply.Revision != nil {
-		h["Etag"] = []string{etag(*reply.Revision)}
+		h["Etag"] = x.only(etag(*reply.Revision))
 	}
 	if reply.Position > 0 {
-		h[HeaderPosition] = []string{strconv.FormatUint(uint64(reply.Position), 10)}
+		h[HeaderPosition] = x.only(strconv.FormatUint(uint64(reply.Position), 10))
 		x.note(reply.Position)
 	}
 	status := x.op.Status
@@ -190,7 +190,7 @@ func (x *exchange) send(status int, body []byte) {
 		x.sendCompressed(status, body)
 		return
 	}
-	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.w.Header()["Content-Length"] = x.only(strconv.Itoa(len(body)))
 	x.WriteHeader(status)
 	if _, err := x.Write(body); err != nil && x.err == nil {
 		x.err = fmt.Errorf("write the answer: %w", err)

@@ -138,11 +138,11 @@ func Register[I, O any](r *Router, op Op, h func(ctx context.Context, in *I) (Re
 	o.out = r.planOutput(o, reflect.TypeFor[O]())
 	o.run = func(x *exchange) error {
 		in := new(I)
-		ctx, cancel, err := x.receive(reflect.ValueOf(in).Elem())
+		ctx, err := x.receive(reflect.ValueOf(in).Elem())
 		if err != nil {
 			return err
 		}
-		defer cancel()
+		defer x.handling.end()
 		reply, err := h(ctx, in)
 		if err != nil {
 			return err

@@ -16,11 +16,11 @@ func Stream[I, O any](r *Router, op Op, h func(w http.ResponseWriter, req *http.
 	o.out = r.planOutput(o, reflect.TypeFor[O]())
 	o.run = func(x *exchange) error {
 		in := new(I)
-		ctx, cancel, err := x.receive(reflect.ValueOf(in).Elem())
+		ctx, err := x.receive(reflect.ValueOf(in).Elem())
 		if err != nil {
 			return err
 		}
-		defer cancel()
+		defer x.handling.end()
 		reply, err := h(x, x.r.WithContext(ctx), in)
 		switch {
 		case err != nil && x.wrote:

@@ -14,8 +14,9 @@ import (
 )
 
 // table finds the operation for a request: mount by prefix, paths without
-// parameters by map, else first segment and number of segments by map and the
-// few routes that are left by gorilla/mux, which tries them in order.
+// parameters by map, else first segment and number of segments by map. The few
+// routes that are left are tried in order, segment by segment; where there are
+// patterns, and to tell what else a path allows, by gorilla/mux.
 type table struct {
 	opts   *Options
 	mounts []*mountTable // longest prefix first
@@ -30,7 +31,8 @@ type mountTable struct {
 	mount    *Mount
 	static   map[string]*pathGroup // paths without parameters
 	segments map[segmentKey]*mux.Router
-	deep     map[string]*mux.Router // segments with a "{name:.+}" route: any depth
+	plain    map[segmentKey][]*pathGroup // the same without patterns, in mux's order
+	deep     map[string]*mux.Router      // segments with a "{name:.+}" route: any depth
 }
 
 type segmentKey struct {
@@ -40,7 +42,8 @@ type segmentKey struct {
 
 // pathGroup is all the operations of one path; it is the handler that mux finds.
 type pathGroup struct {
-	template string // with the prefix, parameters named {0}, {1}…
+	template string   // with the prefix, parameters named {0}, {1}…
+	segments []string // of the template below the mount, "" for a parameter
 	names    []string
 	methods  map[string]*operation
 }
@@ -94,7 +97,9 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func newMountTable(m *Mount, groups []*pathGroup) *mountTable {
 	t := &mountTable{
 		mount: m, static: map[string]*pathGroup{}, segments: map[segmentKey]*mux.Router{}, deep: map[string]*mux.Router{},
+		plain: map[segmentKey][]*pathGroup{},
 	}
+	patterned := map[segmentKey]bool{}
 	slices.SortStableFunc(groups, func(a, b *pathGroup) int { return compareTemplates(a.template, b.template) })
 	for _, g := range groups {
 		if len(g.names) == 0 {
@@ -113,10 +118,55 @@ func newMountTable(m *Mount, groups []*pathGroup) *mountTable {
 			key := segmentKey{first, depth}
 			routes = cmp.Or(t.segments[key], newMux())
 			t.segments[key] = routes
+			var plain bool
+			g.segments, plain = plainSegments(g.template[len(m.Prefix)+1:])
+			patterned[key] = patterned[key] || !plain
+			t.plain[key] = append(t.plain[key], g)
 		}
 		routes.Handle(strings.NewReplacer("{", "{p").Replace(g.template), g).Methods(g.allowed()...)
 	}
+	for key := range patterned {
+		if patterned[key] {
+			delete(t.plain, key)
+		}
+	}
 	return t
+}
+
+// plainSegments splits a template, with "" for a parameter. It returns false when
+// a segment is neither literal nor a parameter without a pattern.
+func plainSegments(template string) ([]string, bool) {
+	segments := strings.Split(template, "/")
+	for i, segment := range segments {
+		switch inner := strings.TrimSuffix(strings.TrimPrefix(segment, "{"), "}"); {
+		case segment == "" || len(inner) < len(segment)-2 || strings.ContainsAny(inner, "{}:"):
+			return nil, false
+		case len(inner) == len(segment)-2:
+			segments[i] = ""
+		case len(inner) != len(segment):
+			return nil, false
+		}
+	}
+	return segments, true
+}
+
+// values returns the parameters of a path below the mount, which has as many
+// segments as the group; false when it is not the group's.
+func (g *pathGroup) values(path string) ([]string, bool) {
+	var found [len(paramNames)]string
+	n := 0
+	for _, want := range g.segments {
+		var segment string
+		segment, path, _ = strings.Cut(path, "/")
+		switch {
+		case want == "" && segment != "":
+			found[n] = segment
+			n++
+		case want != segment || want == "":
+			return nil, false
+		}
+	}
+	return slices.Clone(found[:n]), true
 }
 
 // allowed lists the methods of a path; HEAD comes with GET.
@@ -224,7 +274,18 @@ func (m *mountTable) match(r *http.Request) (op *operation, params []string, all
 		}
 		allowed = g.allowed()
 	}
-	first, depth := firstSegment(probe.URL.Path[min(len(m.mount.Prefix), len(probe.URL.Path)):])
+	below := strings.TrimPrefix(probe.URL.Path[min(len(m.mount.Prefix), len(probe.URL.Path)):], "/")
+	first, depth := firstSegment(below)
+	if !escaped {
+		for _, g := range m.plain[segmentKey{first, depth}] {
+			if op = g.operation(r.Method); op == nil {
+				continue
+			}
+			if params, ok := g.values(below); ok {
+				return op, params, nil
+			}
+		}
+	}
 	for _, routes := range [...]*mux.Router{m.segments[segmentKey{first, depth}], m.deep[first]} {
 		if routes == nil {
 			continue

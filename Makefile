@@ -132,19 +132,22 @@ kafka: engine build .cache/kafka/jars/ready ## messages and the relay over a rea
 	$(MVN) -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
 
+# A cluster has Kafka where Java and Maven are there, and says so where they are not.
+CLUSTER_KAFKA := $(if $(and $(shell command -v java),$(shell command -v $(MVN))),.cache/kafka/jars/ready)
+
 .PHONY: cluster
-cluster: engine build ## every role as processes of its own on this machine; Ctrl-C stops all
+cluster: engine build $(CLUSTER_KAFKA) ## every role as processes of its own on this machine, Kafka too where Java and Maven are; Ctrl-C stops all
 	$(GO) run ./test/cluster/run
 
 .PHONY: cluster-test
-cluster-test: engine build ## kill, pause and cut off the nodes of a cluster under load
+cluster-test: engine build $(CLUSTER_KAFKA) ## kill, pause and cut off the processes of a cluster under load
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./test/cluster
 
 # Tests that start, stop or damage a server of their own: a cluster is not theirs.
 OWN_SERVER := BackupAndRestore|DumpAndLoad|DiskFull|Erasure|ErasureSurvivesKills|Draining|HangingCallsDoNotKeepItFromStopping|OneProcessPerDataDirectory|RestartKeepsEverything|Stranger|Tools|WithoutClickHouse|LiveEventsSurviveRestarts|RebuildBesideTheLivingModel|Scavenge
 
 .PHONY: cluster-e2e
-cluster-e2e: engine build ## the end-to-end tests against a cluster
+cluster-e2e: engine build $(CLUSTER_KAFKA) ## the end-to-end tests against a cluster
 	$(GO) run ./test/cluster/run -- $(GO) test -tags e2e -count=1 -timeout 10m -skip '^Test($(OWN_SERVER))$$' ./test/e2e
 
 FUZZTIME ?= 30s

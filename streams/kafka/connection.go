@@ -117,9 +117,9 @@ func connect(c Connection) (*cluster, error) {
 func (c *cluster) close() { c.transport.CloseIdleConnections() }
 
 // dialer opens connections of its own: a member of a group needs one.
-func (c *cluster) dialer() *kafkago.Dialer {
+func (c *cluster) dialer(l *lines) *kafkago.Dialer {
 	mechanism, _ := c.SASL.mechanism() // was checked by connect
-	return &kafkago.Dialer{ClientID: c.ClientID, TLS: c.TLS, SASLMechanism: mechanism, Timeout: c.Timeout, DualStack: true}
+	return &kafkago.Dialer{ClientID: c.ClientID, TLS: c.TLS, SASLMechanism: mechanism, Timeout: c.Timeout, DialFunc: l.dial}
 }
 
 // partitions returns how many partitions a topic has, after making it if there

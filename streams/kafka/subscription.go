@@ -125,8 +125,9 @@ func (d *subscription) commit(g *kafkago.Generation, partition int, offset int64
 // before the next generation begins.
 func (d *subscription) receiveShare() (err error) {
 	cfg := d.cfg
+	connections := &lines{open: map[*line]bool{}}
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
-		ID: cfg.Group, Brokers: cfg.Brokers, Dialer: d.cluster.dialer(), Topics: []string{d.topic},
+		ID: cfg.Group, Brokers: cfg.Brokers, Dialer: d.cluster.dialer(connections), Topics: []string{d.topic},
 		HeartbeatInterval: cfg.Heartbeat, SessionTimeout: cfg.Session, RebalanceTimeout: cfg.Rebalance,
 		PartitionWatchInterval: cfg.Watch, WatchPartitionChanges: true, JoinGroupBackoff: cfg.Backoff(3),
 		StartOffset: cfg.begin(), Timeout: cfg.Timeout,
@@ -135,9 +136,18 @@ func (d *subscription) receiveShare() (err error) {
 		return fmt.Errorf("group %s: %w", cfg.Group, err)
 	}
 	member := ""
+	var claims sync.WaitGroup
 	defer func() {
-		// Closing ends the generation: its claims drain and commit.
-		err = errors.Join(err, group.Close())
+		closed := make(chan error, 1)
+		go func() { closed <- group.Close() }() // ends the generation: its claims drain and commit
+		claims.Wait()
+		select {
+		case fault := <-closed:
+			err = errors.Join(err, fault)
+		case <-time.After(leaveTime): // it waits for other members to join, who may be dead
+			connections.cut()
+			err = errors.Join(err, <-closed)
+		}
 		d.leave(member)
 	}()
 	for attempt := 1; ; attempt++ {
@@ -152,10 +162,16 @@ func (d *subscription) receiveShare() (err error) {
 		attempt, member = 0, generation.MemberID
 		cfg.Failing(nil)
 		for _, a := range generation.Assignments[d.topic] {
-			generation.Start(d.claim(d, a.ID, a.Offset, generation))
+			work := d.claim(d, a.ID, a.Offset, generation)
+			claims.Add(1)
+			generation.Start(func(ctx context.Context) { defer claims.Done(); work(ctx) })
 		}
 	}
 }
+
+// leaveTime is how long a member that has nothing left to do may take to leave
+// its group. Later the others do without its goodbye.
+const leaveTime = time.Second
 
 // leave takes a member out of its group. Closing it mostly has done so, but not
 // when a rebalance was under way; the others would wait for it as for the dead.
@@ -163,7 +179,7 @@ func (d *subscription) leave(member string) {
 	if member == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	_, err := d.cluster.client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{GroupID: d.cfg.Group, Members: []kafkago.LeaveGroupRequestMember{{ID: member}}})
 	if err != nil {

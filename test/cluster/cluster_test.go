@@ -17,6 +17,7 @@ import (
 
 	"strata/gateway/gatewaytest"
 	"strata/test/cluster/topology"
+	"strata/test/kafka/broker"
 	"strata/test/kit"
 )
 
@@ -31,7 +32,11 @@ func TestTroubledCluster(t *testing.T) {
 	}
 	_, engine := os.Stat(filepath.Join(root, "deploy", "engine", "node_modules"))
 	dir := t.TempDir()
-	c, err := topology.Start(topology.Options{Dir: dir, ClickHouse: engine == nil, LogAddress: func(node, address string) (string, error) {
+	noKafka := broker.Available()
+	if noKafka != nil {
+		t.Logf("without Kafka and relays: %v", noKafka)
+	}
+	c, err := topology.Start(topology.Options{Dir: dir, ClickHouse: engine == nil, Kafka: noKafka == nil, LogAddress: func(node, address string) (string, error) {
 		w, err := newWire(t, address)
 		if err != nil {
 			return "", err

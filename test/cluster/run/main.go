@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"strata/test/cluster/topology"
+	"strata/test/kafka/broker"
 	"strata/test/kit"
 )
 
@@ -33,6 +34,7 @@ func main() {
 func run(ctx context.Context) (err error) {
 	dir := flag.String("dir", "", "`directory` of data and logs; empty: a new one, removed at the end")
 	engine := flag.Bool("clickhouse", true, "start the analytics engine")
+	queue := flag.Bool("kafka", true, "start Apache Kafka, where there is a Java to run it, and nodes that relay to it")
 	flag.Parse()
 	if *dir == "" {
 		made, err := os.MkdirTemp("", "strata-cluster-")
@@ -45,13 +47,17 @@ func run(ctx context.Context) (err error) {
 	if *dir, err = filepath.Abs(*dir); err != nil {
 		return err
 	}
-	c, err := topology.Start(topology.Options{Dir: *dir, ClickHouse: *engine, Progress: func(line string) { fmt.Println(" ", line) }})
+	if lacks := broker.Available(); *queue && lacks != nil {
+		fmt.Printf("  no Kafka and no relay: %v (it needs Java 17 and Maven)\n", lacks)
+		*queue = false
+	}
+	c, err := topology.Start(topology.Options{Dir: *dir, ClickHouse: *engine, Kafka: *queue, Progress: func(line string) { fmt.Println(" ", line) }})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	fmt.Printf("\n  Strata runs as %d processes\n\n    API      %s\n    Console  %s/console/\n    Key      %s\n    Logs     %s\n\n  Ctrl-C stops all of them.\n",
-		len(c.Nodes())+2, c.Edge.URL, c.Edge.URL, kit.AdminKey, filepath.Join(*dir, "logs"))
+		c.Processes(), c.Edge.URL, c.Edge.URL, kit.AdminKey, filepath.Join(*dir, "logs"))
 	if flag.NArg() > 0 {
 		return command(ctx, c.Edge.URL, flag.Args())
 	}

@@ -1,6 +1,7 @@
 // Package topology starts a whole distributed Strata on this machine, without
-// containers: an event log and an analytics engine that are servers, two nodes
-// that write, two that read, two of which one projects, and an edge before them.
+// containers: an event log, an analytics engine and an Apache Kafka that are
+// servers, two nodes that write, two that read, two of which one projects, two of
+// which one relays, and an edge before them.
 package topology
 
 import (
@@ -10,10 +11,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"strata/test/kafka/broker"
 	"strata/test/kit"
 )
 
@@ -25,8 +28,11 @@ type Options struct {
 	LogAddress func(node, address string) (string, error)
 	// ClickHouse starts the analytics engine, where its library is installed.
 	ClickHouse bool
-	Env        []string // more variables of every node
-	Progress   func(line string)
+	// Kafka starts a broker, where broker.Available says that it can run, and nodes
+	// that relay to it. Recorded calls then reach ClickHouse over it.
+	Kafka    bool
+	Env      []string // more variables of every node
+	Progress func(line string)
 }
 
 // startWithin is what one process gets to be ready in, on a busy machine.
@@ -35,10 +41,12 @@ const startWithin = time.Minute
 // Cluster is a running installation.
 type Cluster struct {
 	Log        *kit.Server
-	ClickHouse *kit.Server // nil without
+	ClickHouse *kit.Server    // nil without
+	Kafka      *broker.Broker // nil without
 	Writers    []*kit.Server
 	Readers    []*kit.Server
 	Projectors []*kit.Server
+	Relays     []*kit.Server // none without Kafka
 	Edge       *kit.Server
 
 	opts      Options
@@ -66,28 +74,61 @@ func (c *Cluster) start() (err error) {
 	if err := os.MkdirAll(filepath.Join(c.opts.Dir, "logs"), 0o755); err != nil {
 		return err
 	}
-	if c.Log, err = c.begin("eventstore", kit.Options{Command: "eventstore", Listens: true}); err != nil {
+	if err := c.startEngines(); err != nil {
 		return err
-	}
-	if c.opts.ClickHouse {
-		if c.ClickHouse, err = c.begin("clickhouse", kit.Options{Command: "clickhouse", Listens: true}); err != nil {
-			return err
-		}
 	}
 	// The edge's address is known before it runs: nodes show it as theirs.
 	if c.Edge, err = c.prepare("edge", kit.Options{Command: "edge"}); err != nil {
 		return err
 	}
-	for _, group := range []struct {
+	type group struct {
 		role  string
 		nodes *[]*kit.Server
-	}{{"write", &c.Writers}, {"read", &c.Readers}, {"project", &c.Projectors}} {
-		if *group.nodes, err = c.nodes(group.role, 2); err != nil {
+	}
+	groups := []group{{"write", &c.Writers}, {"read", &c.Readers}, {"project", &c.Projectors}}
+	if c.Kafka != nil {
+		groups = append(groups, group{"relay", &c.Relays})
+	}
+	for _, g := range groups {
+		if *g.nodes, err = c.nodes(g.role, 2); err != nil {
 			return err
 		}
 	}
-	c.Edge.SetEnv("STRATA_EDGE_WRITE="+urls(c.Writers), "STRATA_EDGE_READ="+urls(c.Readers), "STRATA_EDGE_OTHER="+urls(c.Projectors))
+	c.Edge.SetEnv("STRATA_EDGE_WRITE="+urls(c.Writers), "STRATA_EDGE_READ="+urls(c.Readers), "STRATA_EDGE_OTHER="+urls(slices.Concat(c.Projectors, c.Relays)))
 	return c.run("edge", c.Edge)
+}
+
+// startEngines starts what nodes share. A broker is slow to start: the others
+// start meanwhile.
+func (c *Cluster) startEngines() (err error) {
+	var kafka error
+	var starting sync.WaitGroup
+	if c.opts.Kafka {
+		starting.Go(func() { kafka = c.startKafka() })
+	}
+	c.Log, err = c.begin("eventstore", kit.Options{Command: "eventstore", Listens: true})
+	if err == nil && c.opts.ClickHouse {
+		c.ClickHouse, err = c.begin("clickhouse", kit.Options{Command: "clickhouse", Listens: true})
+	}
+	starting.Wait()
+	return errors.Join(err, kafka)
+}
+
+func (c *Cluster) startKafka() error {
+	dir := filepath.Join(c.opts.Dir, "kafka")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	b, err := broker.New(broker.Config{Dir: dir, Log: filepath.Join(c.opts.Dir, "logs", "kafka.log")})
+	if err != nil {
+		return err
+	}
+	if err := b.Start(); err != nil {
+		return err
+	}
+	c.Kafka = b
+	c.started("kafka", b.Address(), b.PID())
+	return nil
 }
 
 func urls(nodes []*kit.Server) string {
@@ -112,7 +153,7 @@ func (c *Cluster) nodes(role string, n int) ([]*kit.Server, error) {
 			return nil, err
 		}
 		c.all = append(c.all, nodes[i])
-		all.Go(func() { faults[i] = c.started(name, nodes[i]) })
+		all.Go(func() { faults[i] = c.launch(name, nodes[i]) })
 	}
 	all.Wait()
 	return nodes, errors.Join(faults...)
@@ -136,6 +177,9 @@ func (c *Cluster) environment(name string) ([]string, error) {
 	} else {
 		env = append(env, "STRATA_CHDB_LIB=none")
 	}
+	if c.Kafka != nil {
+		env = append(env, "STRATA_KAFKA_BROKERS="+c.Kafka.Address(), fmt.Sprint("STRATA_CLICKHOUSE_OVER_KAFKA=", c.ClickHouse != nil))
+	}
 	return append(env, c.opts.Env...), nil
 }
 
@@ -157,20 +201,32 @@ func (c *Cluster) prepare(name string, o kit.Options) (*kit.Server, error) {
 
 func (c *Cluster) run(name string, s *kit.Server) error {
 	c.all = append(c.all, s)
-	return c.started(name, s)
+	return c.launch(name, s)
 }
 
-func (c *Cluster) started(name string, s *kit.Server) error {
+func (c *Cluster) launch(name string, s *kit.Server) error {
 	if err := s.Start(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	c.opts.Progress(fmt.Sprintf("%-10s  %-22s  process %d", name, s.Address(), s.PID()))
+	c.started(name, s.Address(), s.PID())
 	return nil
+}
+
+func (c *Cluster) started(name, address string, pid int) {
+	c.opts.Progress(fmt.Sprintf("%-10s  %-22s  process %d", name, address, pid))
 }
 
 // Nodes are the processes between the edge and the log.
 func (c *Cluster) Nodes() []*kit.Server {
-	return append(append(append([]*kit.Server(nil), c.Writers...), c.Readers...), c.Projectors...)
+	return slices.Concat(c.Writers, c.Readers, c.Projectors, c.Relays)
+}
+
+// Processes is how many were started.
+func (c *Cluster) Processes() int {
+	if c.Kafka != nil {
+		return len(c.all) + 1
+	}
+	return len(c.all)
 }
 
 // Stop stops everything, last started first. It can be repeated.
@@ -178,6 +234,9 @@ func (c *Cluster) Stop() error {
 	var errs []error
 	for i := len(c.all) - 1; i >= 0; i-- {
 		errs = append(errs, c.all[i].Stop())
+	}
+	if c.Kafka != nil {
+		errs = append(errs, c.Kafka.Stop())
 	}
 	return errors.Join(errs...)
 }

@@ -37,14 +37,38 @@ type Config struct {
 	Dir  string // its data and its log; must exist
 	Jars string // directory with the jars; default: .cache/kafka/jars in the repository's top
 	Heap string // of the Java process; default "256m"
+	Log  string // file that the process writes to; default: broker.log in Dir
 	// Secured opens a second listener with TLS and authentication: by PLAIN for
 	// "ann", by SCRAM-SHA-256 for "bob" and by SCRAM-SHA-512 for "cid", each with
 	// Password.
 	Secured bool
 }
 
-// ErrNoJars: Kafka's jars are not there.
-var ErrNoJars = errors.New("there is no Kafka")
+// What a broker can lack.
+var (
+	ErrNoJars = errors.New("there is no Kafka")
+	ErrNoJava = errors.New("there is no Java")
+)
+
+// Available tells what a broker lacks to run on this machine: ErrNoJava, ErrNoJars.
+func Available() error {
+	if _, err := exec.LookPath("java"); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoJava, err)
+	}
+	jars, err := defaultJars()
+	if err != nil {
+		return err
+	}
+	return complete(jars)
+}
+
+// complete tells whether a directory holds the jars.
+func complete(jars string) error {
+	if found, err := filepath.Glob(filepath.Join(jars, "kafka_*.jar")); err != nil || len(found) == 0 {
+		return fmt.Errorf("%w in %s: run make kafka", ErrNoJars, jars)
+	}
+	return nil
+}
 
 // Password of everybody at the secured listener.
 const Password = "a secret of tests"
@@ -72,8 +96,11 @@ func New(cfg Config) (*Broker, error) {
 		}
 		cfg.Jars = jars
 	}
-	if found, err := filepath.Glob(filepath.Join(cfg.Jars, "kafka_*.jar")); err != nil || len(found) == 0 {
-		return nil, fmt.Errorf("%w in %s: run make kafka", ErrNoJars, cfg.Jars)
+	if cfg.Log == "" {
+		cfg.Log = filepath.Join(cfg.Dir, "broker.log")
+	}
+	if err := complete(cfg.Jars); err != nil {
+		return nil, err
 	}
 	b := &Broker{cfg: cfg}
 	if err := b.reserve(&b.address, &b.secured, &b.controller); err != nil {
@@ -148,7 +175,7 @@ func (b *Broker) format() error {
 
 // Start starts the process and waits until it answers.
 func (b *Broker) Start() error {
-	out, err := os.OpenFile(b.path("broker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(b.cfg.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -195,6 +222,9 @@ func (b *Broker) await() error {
 // Address is that of the listener without encryption and authentication.
 func (b *Broker) Address() string { return b.address }
 
+// PID is the process id.
+func (b *Broker) PID() int { return b.cmd.Process.Pid }
+
 // Secured is a connection to the secured listener for a user.
 func (b *Broker) Secured(mechanism, user string) kafka.Connection {
 	return kafka.Connection{Brokers: []string{b.secured}, TLS: b.identity.client(), SASL: kafka.SASL{Mechanism: mechanism, User: user, Password: Password}}
@@ -224,7 +254,7 @@ func (b *Broker) Resume() error { return syscall.Kill(-b.cmd.Process.Pid, syscal
 
 // Log returns the end of what the process wrote.
 func (b *Broker) Log() string {
-	text, err := os.ReadFile(b.path("broker.log"))
+	text, err := os.ReadFile(b.cfg.Log)
 	if err != nil {
 		return err.Error()
 	}

@@ -212,9 +212,9 @@ func (b *Broker) await() error {
 		select {
 		case <-tick.C:
 		case <-b.exited:
-			return fmt.Errorf("Kafka ended at once:\n%s", b.Log())
+			return fmt.Errorf("the broker ended at once:\n%s", b.Log())
 		case <-ctx.Done():
-			return fmt.Errorf("Kafka does not answer: %w\n%s", err, b.Log())
+			return fmt.Errorf("the broker does not answer: %w\n%s", err, b.Log())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
@@ -49,30 +50,16 @@ func NewID(prefix string) string { return FormatID(prefix, NewEventID()) }
 // FormatID writes u as an identifier with a prefix. Commands use it to derive
 // an identifier from an idempotency key, so that a retry names the same thing.
 func FormatID(prefix string, u uuid.UUID) string {
-	var b strings.Builder
-	b.Grow(len(prefix) + 27)
-	b.WriteString(prefix)
-	b.WriteByte('_')
-	// 128 bits in 26 digits of 5 bits: the first digit carries 3 bits.
-	var hi, lo uint64
-	for i := range 8 {
-		hi = hi<<8 | uint64(u[i])
-		lo = lo<<8 | uint64(u[i+8])
+	// 128 bits in 26 digits of 5 bits, the last first: the first digit carries 3 bits.
+	hi, lo := binary.BigEndian.Uint64(u[:8]), binary.BigEndian.Uint64(u[8:])
+	var digits [26]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = idEncoding[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
 	}
-	for i := 25; i >= 0; i-- {
-		shift := uint(i * 5)
-		var v uint64
-		switch {
-		case shift >= 64:
-			v = hi >> (shift - 64)
-		case shift > 59:
-			v = lo>>shift | hi<<(64-shift)
-		default:
-			v = lo >> shift
-		}
-		b.WriteByte(idEncoding[v&31])
-	}
-	return b.String()
+	text := append(append(make([]byte, 0, 64), prefix...), '_')
+	return string(append(text, digits[:]...))
 }
 
 // HasPrefix tells whether id is written "<prefix>_…".

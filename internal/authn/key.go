@@ -86,8 +86,8 @@ func Chosen(token string) (Key, error) {
 	}
 	// Hashed once more: the prefix is public and must tell nothing of the hash
 	// that is compared.
-	twice := Hash(Hash(token))
-	return keyOf(token, twice[:prefixLen]), nil
+	hash := Hash(token)
+	return Key{Token: token, Prefix: Hash(hash)[:prefixLen], Hash: hash}, nil
 }
 
 // Hash is the form in which a key's secret is stored and compared. A plain

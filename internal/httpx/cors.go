@@ -28,7 +28,7 @@ func newCORS(origins []string) *cors {
 // apply sets the headers for a cross-origin request and answers preflights; it
 // returns true when the request is answered.
 func (c *cors) apply(x *exchange, m *mountTable) bool {
-	origin := x.r.Header.Get("Origin")
+	origin := sent(x.r.Header, "Origin")
 	if x.r.Method == http.MethodOptions && x.op == nil {
 		return c.preflight(x, m, origin)
 	}

@@ -57,9 +57,9 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, table: t, start: t.opts.Now()}
 	x.own = requestContext{r.Context(), x}
 	x.ctx = &x.own
-	x.ID = requestID(r.Header.Get(HeaderRequestID))
+	x.ID = requestID(sent(r.Header, HeaderRequestID))
 	x.CorrelationID = x.ID
-	if id := r.Header.Get(HeaderCorrelationID); id != "" {
+	if id := sent(r.Header, HeaderCorrelationID); id != "" {
 		x.CorrelationID = requestID(id)
 	}
 	w.Header()[HeaderRequestID] = x.only(x.ID)

@@ -103,22 +103,31 @@ func requestID(client string) string {
 	return client
 }
 
+// sent is the first value of a header, whose name has to be in canonical form;
+// http.Header's own Get checks that anew for every header of every request.
+func sent(h http.Header, canonical string) string {
+	if values := h[canonical]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // readHeaders parses the conditional and consistency headers; what is wrong
 // with them is added to faults.
 func (x *exchange) readHeaders(faults *[]domain.FieldError) {
 	h := x.r.Header
-	if key := h.Get(HeaderIdempotencyKey); key != "" {
+	if key := sent(h, HeaderIdempotencyKey); key != "" {
 		x.IdempotencyKey = key
 		if len(key) > maxIdempotencyKey {
 			*faults = append(*faults, fieldFault(HeaderIdempotencyKey, "must not be longer than 255 bytes"))
 		}
 	}
-	if tag := h.Get("If-Match"); tag != "" {
+	if tag := sent(h, "If-Match"); tag != "" {
 		if !x.parseIfMatch(tag) {
 			*faults = append(*faults, fieldFault("If-Match", `must be "*" or a revision in quotes, as the ETag header gives it`))
 		}
 	}
-	raw, name := h.Get(HeaderMinPosition), HeaderMinPosition
+	raw, name := sent(h, HeaderMinPosition), HeaderMinPosition
 	if raw == "" && x.r.URL.RawQuery != "" {
 		raw, name = firstOf(x.queryValues(), "min_position", "minPosition"), "min_position"
 	}
@@ -157,7 +166,7 @@ func etag(revision domain.Revision) string {
 // bearer returns the token of a request.
 func bearer(r *http.Request, query bool) string {
 	const scheme = "bearer "
-	if h := r.Header.Get("Authorization"); len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
+	if h := sent(r.Header, "Authorization"); len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
 		return strings.TrimSpace(h[len(scheme):])
 	}
 	if query {

@@ -44,3 +44,13 @@ func TestPlainRoutesMatchAsMuxDoes(t *testing.T) {
 		t.Errorf("plain routes: %v", plain)
 	}
 }
+
+func TestHeaderNamesAreCanonical(t *testing.T) {
+	for _, name := range []string{
+		HeaderRequestID, HeaderCorrelationID, HeaderIdempotencyKey, HeaderPosition, HeaderMinPosition, HeaderLag, "Origin", "If-Match", "Authorization",
+	} {
+		if canonical := http.CanonicalHeaderKey(name); canonical != name {
+			t.Errorf("%s is %s to net/http", name, canonical)
+		}
+	}
+}

@@ -99,6 +99,9 @@ func Open(ctx context.Context, cfg Config, models ...Model) (*Runner, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("read models: %w", err)
 	}
+	if err := removeIncoming(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("read models: %w", err)
+	}
 	head, err := cfg.Store.Head(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read models: head of the log: %w", err)

@@ -20,6 +20,7 @@ import (
 	"strata/internal/secrets"
 	"strata/internal/telemetry"
 	"strata/projections/analytics"
+	"strata/projections/copies"
 	"strata/streams"
 	"strata/streams/embedded"
 	"strata/streams/logbus"
@@ -47,6 +48,7 @@ type app struct {
 	resources *commands.Resources
 	budgets   *commands.Budgets
 	models    *models
+	shelf     *copies.Shelf // of read models, for new nodes; nil: there is none
 	directory *directory
 	click     *clickhouse.DB
 	queries   *analytics.Queries
@@ -140,6 +142,9 @@ func (a *app) openCommands(ctx context.Context) error {
 }
 
 func (a *app) openModels(ctx context.Context) (err error) {
+	if err := a.fetchModels(ctx); err != nil {
+		return err
+	}
 	if a.models, err = openModels(ctx, a.role, a.cfg.Data.ModelsDir(), a.store, a.codec, a.log, a.now); err != nil {
 		return err
 	}
@@ -223,7 +228,7 @@ func (a *app) startWork(ctx context.Context) error {
 		a.run(work, "erasures of others", a.erasures.Follow)
 	}
 	a.followKeys(work)
-	return nil
+	return a.startCopies(work)
 }
 
 // run runs something in the background until work ends.

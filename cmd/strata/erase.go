@@ -48,7 +48,10 @@ func (a *app) placesOfPeople() []commands.Place {
 	places := []commands.Place{
 		{Name: a.place("states"), Forget: a.forgetStates},
 		{Name: a.place("read models"), Forget: func(ctx context.Context, f commands.Forgotten) error {
-			return a.models.runner.Forget(ctx, projections.Traces{Streams: f.Streams, Workspaces: f.Workspaces})
+			if err := a.models.runner.Forget(ctx, projections.Traces{Streams: f.Streams, Workspaces: f.Workspaces}); err != nil {
+				return err
+			}
+			return a.clearShelf(ctx)
 		}},
 	}
 	if !a.role.has(projecting) {

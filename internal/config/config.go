@@ -142,7 +142,9 @@ type Edge struct {
 
 // Node is this process among those that share an event log.
 type Node struct {
-	Name string `yaml:"name" env:"NODE_NAME" doc:"Name of this process among those that share an event log; it must stay with its data directory. Empty: one that is made at the first start and kept in <data>/node."`
+	Name             string        `yaml:"name" env:"NODE_NAME" doc:"Name of this process among those that share an event log; it must stay with its data directory. Empty: one that is made at the first start and kept in <data>/node."`
+	Snapshots        string        `yaml:"snapshots" env:"NODE_SNAPSHOTS" doc:"Directory that several nodes share, in which nodes that read put copies of their read models and from which a new node takes its first. It holds people's data as data directories do. Empty: every node folds its read models from the log."`
+	SnapshotInterval time.Duration `yaml:"snapshot_interval" env:"NODE_SNAPSHOT_INTERVAL" doc:"Time from one copy of a read model to the next."`
 }
 
 // Secrets protects what is sealed in the log, such as providers' API keys.
@@ -172,6 +174,7 @@ func Default() Config {
 
 		EventStore: EventStore{Timeout: 10 * time.Second},
 
+		Node:   Node{SnapshotInterval: time.Hour},
 		Memory: Memory{Limit: 1 << 30},
 		ClickHouse: ClickHouse{
 			MemoryLimit: 1 << 30, Connections: 6,

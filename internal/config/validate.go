@@ -50,6 +50,7 @@ func (c *Config) Validate() error {
 	if u := c.EventStore.URL; u != "" && !strings.HasPrefix(u, "esdb://") && !strings.HasPrefix(u, "esdb+discover://") {
 		v.fault("eventstore.url", "is not a connection string that begins with esdb:// or esdb+discover://")
 	}
+	v.node(c)
 	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	single, _ := splitHosts(c.ClickHouse.URL)
 	v.url("clickhouse.url", single, "http", "https", "clickhouse")
@@ -73,6 +74,15 @@ func (c *Config) Validate() error {
 }
 
 type validator struct{ faults []error }
+
+func (v *validator) node(c *Config) {
+	if c.Node.Snapshots != "" && c.EventStore.URL == "" {
+		v.fault("node.snapshots", "is set without eventstore.url: there are no other nodes")
+	}
+	if c.Node.SnapshotInterval < time.Second {
+		v.fault("node.snapshot_interval", "must be at least a second")
+	}
+}
 
 func (v *validator) fault(path, format string, args ...any) {
 	v.faults = append(v.faults, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))

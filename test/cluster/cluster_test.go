@@ -18,6 +18,7 @@ import (
 	"strata/gateway/gatewaytest"
 	"strata/test/cluster/topology"
 	"strata/test/kafka/broker"
+	"strata/test/kafka/follower"
 	"strata/test/kit"
 )
 
@@ -61,6 +62,10 @@ func TestTroubledCluster(t *testing.T) {
 		}
 	})
 	budget := provide(t, c.Edge)
+	var topics *follower.Follower
+	if c.Kafka != nil {
+		topics = follow(t, c)
+	}
 	l := startLoad(t, c.Edge, c.Edge.Client())
 	l.progress(t)
 	for _, trouble := range []struct {
@@ -84,9 +89,13 @@ func TestTroubledCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	moveDuties(t, c, "killed", (*kit.Server).Kill, (*kit.Server).Start)
-	moveDuties(t, c, "paused", (*kit.Server).Pause, (*kit.Server).Resume)
+	duties := post{"is on duty", c.Projectors, func(r kit.Readiness) bool { return len(r.Components.Reactors) > 0 }}
+	duties.move(t, "killed", (*kit.Server).Kill, (*kit.Server).Start)
+	duties.move(t, "paused", (*kit.Server).Pause, (*kit.Server).Resume)
 	l.progress(t)
+	if c.Kafka != nil {
+		troubleKafka(t, c, l, topics)
+	}
 	t.Log("the server of the log is killed")
 	if err := errors.Join(c.Log.Kill(), c.Log.Start()); err != nil {
 		t.Fatal(err)
@@ -94,47 +103,57 @@ func TestTroubledCluster(t *testing.T) {
 	l.progress(t)
 	l.end()
 	check(t, c, l, budget)
+	if c.Kafka != nil {
+		checkKafka(t, c, topics)
+	}
 }
 
-// moveDuties troubles the node that acts on events and waits until another does.
-func moveDuties(t *testing.T, c *topology.Cluster, how string, begin, end func(*kit.Server) error) {
+// post is what one of two nodes does at a time.
+type post struct {
+	name  string
+	nodes []*kit.Server
+	held  func(kit.Readiness) bool
+}
+
+// move troubles the node that holds the post and waits until the other does.
+func (p post) move(t *testing.T, how string, begin, end func(*kit.Server) error) {
 	t.Helper()
 	var holder, other *kit.Server
-	kit.Eventually(t, settled, "a node is on duty", func() error {
-		for i, p := range c.Projectors {
-			if onDuty(t.Context(), p) {
-				holder, other = p, c.Projectors[1-i]
+	kit.Eventually(t, settled, "a node "+p.name, func() error {
+		for i, node := range p.nodes {
+			if p.holds(t.Context(), node) {
+				holder, other = node, p.nodes[1-i]
 				return nil
 			}
 		}
-		return errors.New("neither is")
+		return errors.New("neither does")
 	})
-	t.Logf("the node on duty is %s", how)
+	t.Logf("the node that %s is %s", p.name, how)
 	if err := begin(holder); err != nil {
 		t.Fatal(err)
 	}
-	kit.Eventually(t, settled, "the other node is on duty", func() error {
-		if !onDuty(t.Context(), other) {
-			return errors.New("it is not")
+	kit.Eventually(t, settled, "the other node "+p.name, func() error {
+		if !p.holds(t.Context(), other) {
+			return errors.New("it does not")
 		}
 		return nil
 	})
 	if err := end(holder); err != nil {
 		t.Fatal(err)
 	}
-	kit.Eventually(t, settled, "one node is on duty", func() error {
-		if onDuty(t.Context(), holder) {
-			return errors.New("the one before is, too")
+	kit.Eventually(t, settled, "only one node "+p.name, func() error {
+		if p.holds(t.Context(), holder) {
+			return errors.New("the one before does, too")
 		}
 		return nil
 	})
 }
 
-func onDuty(ctx context.Context, s *kit.Server) bool {
+func (p post) holds(ctx context.Context, s *kit.Server) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	_, r, err := s.Readiness(ctx)
-	return err == nil && len(r.Components.Reactors) > 0
+	return err == nil && p.held(r)
 }
 
 func cut(w *wire, off bool) func() error {

@@ -276,6 +276,9 @@ type Readiness struct {
 			Model string `json:"model"`
 			Lag   int    `json:"lag"`
 		} `json:"reactors"`
+		Relay struct {
+			State string `json:"state"`
+		} `json:"relay"`
 		ClickHouse struct {
 			State   string `json:"state"`
 			PID     int    `json:"pid"`

@@ -23,8 +23,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/uuid"
-
 	"strata/streams/kafka"
 )
 
@@ -161,8 +159,7 @@ func (b *Broker) java(class string, args ...string) *exec.Cmd {
 
 // format makes the store, with the users that are kept in it.
 func (b *Broker) format() error {
-	id := uuid.New()
-	args := []string{"format", "-t", clusterID(id), "-c", b.path("server.properties"), "--ignore-formatted"}
+	args := []string{"format", "-t", clusterID(), "-c", b.path("server.properties"), "--ignore-formatted"}
 	if b.cfg.Secured {
 		args = append(args, "--add-scram", "SCRAM-SHA-256=[name=bob,password="+Password+"]",
 			"--add-scram", "SCRAM-SHA-512=[name=cid,password="+Password+"]")

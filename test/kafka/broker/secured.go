@@ -17,8 +17,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// clusterID writes an id as Kafka does.
-func clusterID(id uuid.UUID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+// clusterID makes an id and writes it as Kafka does. None begins with a dash: the
+// storage tool would take it for an option.
+func clusterID() string {
+	for {
+		id := uuid.New()
+		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
+			return text
+		}
+	}
+}
 
 // identity is the certificate of the secured listener, signed by itself.
 type identity struct{ certificate, key []byte } // PEM

@@ -38,6 +38,7 @@ func TestLiveEventsAreGathered(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	(<-clock.began) <- time.Time{} // of the first look, which found nothing
 	w.add("a", 1)
 	over := <-clock.began
 	if n := <-commits; n != 1 {

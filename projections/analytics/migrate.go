@@ -3,29 +3,20 @@ package analytics
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 
 	"strata/internal/clickhouse"
 )
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
-
-const (
-	tableExists  = 57              // ClickHouse's TABLE_ALREADY_EXISTS
-	lockLease    = 2 * time.Minute // a lock older than this was left by a process that died
-	lockInterval = time.Second / 4 // between two tries to take the lock
-)
 
 // migration is one numbered step. Its statements can be run again, so that a
 // step cut short by a crash is simply run anew.
@@ -112,53 +103,6 @@ ENGINE = MergeTree ORDER BY version`)
 		}
 	}
 	return nil
-}
-
-// lockSchema takes the lock between processes that share a server: creating a
-// table without IF NOT EXISTS succeeds for exactly one of them.
-func lockSchema(ctx context.Context, conn driver.Conn, l layout) (release func(), err error) {
-	drop := "DROP TABLE IF EXISTS schema_lock" + l.onCluster()
-	tick := time.NewTicker(lockInterval)
-	defer tick.Stop()
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		err := patiently(ctx, conn, "CREATE TABLE schema_lock"+l.onCluster()+" (held UInt8) ENGINE = Memory")
-		if err == nil {
-			// If this fails the lease frees the lock.
-			return func() { _ = patiently(ctx, conn, drop) }, nil
-		}
-		exception, ok := errors.AsType[*proto.Exception](err)
-		if !ok || exception.Code != tableExists {
-			return nil, err
-		}
-		var stale uint64
-		err = conn.QueryRow(ctx, `SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock'
-			AND metadata_modification_time < now() - {lease:UInt32}`, ch.Named("lease", uint32(lockLease.Seconds()))).Scan(&stale)
-		if err != nil {
-			return nil, err
-		}
-		if stale > 0 {
-			if err := conn.Exec(ctx, drop); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// patiently runs a statement to its end even when ctx ends meanwhile: a lock
-// whose taking was cut short could be held by nobody.
-func patiently(ctx context.Context, conn driver.Conn, statement string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return conn.Exec(ctx, statement)
 }
 
 // readMigrations reads NNNN_name.sql files, in order. A statement ends with a

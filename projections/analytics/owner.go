@@ -144,11 +144,16 @@ func (o *ownership) take(ctx context.Context) error {
 func (o *ownership) claim(ctx context.Context) error {
 	return locked(ctx, o.db, func(l layout) error {
 		asked := time.Now()
-		err := o.owner.claim(ctx, o.db.Conn(), l, o.lane, o.installation)
-		if err == nil {
-			o.renewed(asked)
+		if err := o.owner.claim(ctx, o.db.Conn(), l, o.lane, o.installation); err != nil {
+			return err
 		}
-		return err
+		// Whoever was stopped in the middle may have lost the schema's lock, and
+		// another may have claimed what was free to both.
+		if took := time.Since(asked); took > lockLease/2 {
+			return fmt.Errorf("claiming took %s: %w, perhaps", took.Round(time.Millisecond), ErrNotOwner)
+		}
+		o.renewed(asked)
+		return nil
 	})
 }
 

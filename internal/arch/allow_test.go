@@ -13,7 +13,8 @@ var mutableVariables = map[string]string{}
 
 // sleepers are tests that sleep.
 var sleepers = map[string]string{
-	"gateway/openaiapi/bench_test.go": "a provider that answers at the pace of a real one; nothing is waited for by it",
-	"streams/lease/histories_test.go": "time is simulated (testing/synctest): sleeping is how it passes, and takes none",
-	"streams/lease/lease_test.go":     "time is simulated (testing/synctest): sleeping is how it passes, and takes none",
+	"gateway/openaiapi/bench_test.go":    "a provider that answers at the pace of a real one; nothing is waited for by it",
+	"streams/lease/histories_test.go":    "time is simulated (testing/synctest): sleeping is how it passes, and takes none",
+	"streams/lease/lease_test.go":        "time is simulated (testing/synctest): sleeping is how it passes, and takes none",
+	"projections/analytics/lock_test.go": "time is simulated (testing/synctest): sleeping is how it passes, and takes none",
 }

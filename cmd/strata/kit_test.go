@@ -58,8 +58,15 @@ func testConfig(dir string) *config.Config {
 func install(t *testing.T, dir string, prepare ...func(*app)) *installation {
 	t.Helper()
 	i := &installation{}
+	i.begin(t, newApp(everything, testConfig(dir), slog.New(slog.DiscardHandler), i.now), prepare...)
+	return i
+}
+
+// begin opens a process and serves it; prepare may change it in between.
+func (i *installation) begin(t *testing.T, a *app, prepare ...func(*app)) {
+	t.Helper()
 	var err error
-	if i.app, err = open(t.Context(), testConfig(dir), slog.New(slog.DiscardHandler), i.now); err != nil {
+	if i.app, err = a.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(i.close(t))
@@ -75,7 +82,6 @@ func install(t *testing.T, dir string, prepare ...func(*app)) *installation {
 	}
 	i.Server = httptest.NewServer(i.app.requests.count(router))
 	i.client = i.Server.Client()
-	return i
 }
 
 // close stops the installation; it may be called again.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -48,20 +47,7 @@ func join(t *testing.T, log streams.Store, r role, change ...func(*config.Config
 	}
 	a := newApp(r, cfg, slog.New(slog.DiscardHandler), i.now)
 	a.store, a.term = log, time.Second
-	var err error
-	if i.app, err = a.open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.close(t))
-	if _, err := beginning(t.Context(), i.app.store, i.app.handler, testKey); err != nil {
-		t.Fatal(err)
-	}
-	router, err := i.app.routes("http://localhost:8000", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.Server = httptest.NewServer(i.app.requests.count(router))
-	i.client = i.Server.Client()
+	i.begin(t, a)
 	return i
 }
 

@@ -32,20 +32,7 @@ func overServer(t *testing.T, url string) *config.Config {
 func joinServer(t *testing.T, url string, r role) *installation {
 	t.Helper()
 	i := &installation{}
-	var err error
-	if i.app, err = newApp(r, overServer(t, url), slog.New(slog.DiscardHandler), i.now).open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.close(t))
-	if _, err := beginning(t.Context(), i.app.store, i.app.handler, testKey); err != nil {
-		t.Fatal(err)
-	}
-	router, err := i.app.routes("http://localhost:8000", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.Server = httptest.NewServer(i.app.requests.count(router))
-	i.client = i.Server.Client()
+	i.begin(t, newApp(r, overServer(t, url), slog.New(slog.DiscardHandler), i.now))
 	return i
 }
 

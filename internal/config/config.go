@@ -18,6 +18,8 @@ type Config struct {
 	Kafka      Kafka      `yaml:"kafka"`
 	Relay      Relay      `yaml:"relay"`
 	Gateway    Gateway    `yaml:"gateway"`
+	MCP        MCP        `yaml:"mcp"`
+	Outbound   Outbound   `yaml:"outbound"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
 	Edge       Edge       `yaml:"edge"`
@@ -120,6 +122,17 @@ type Gateway struct {
 	StallTimeout     time.Duration `yaml:"stall_timeout" env:"GATEWAY_STALL_TIMEOUT" doc:"How long a provider may be silent within an answer."`
 }
 
+// MCP is the calling of Model Context Protocol servers.
+type MCP struct {
+	Commands []string      `yaml:"commands" env:"MCP_COMMANDS" doc:"Programs that tenants' MCP servers of transport stdio may be, as their command names them: absolute paths, or names that are looked for in PATH. Whoever may create MCP servers runs them here, as this user and with arguments of their own. Empty: none."`
+	Idle     time.Duration `yaml:"idle" env:"MCP_IDLE" doc:"How long a session with an MCP server is kept without a call; a program is then ended."`
+}
+
+// Outbound is what tenants may make Strata connect to.
+type Outbound struct {
+	Private []string `yaml:"private" env:"OUTBOUND_PRIVATE" doc:"Addresses beside the public internet that MCP servers, tools and workflows may be at: ranges such as 10.1.0.0/16, addresses, or all. Empty: none, so that nobody reaches through Strata what only Strata can reach."`
+}
+
 // Telemetry is what Strata tells of itself.
 type Telemetry struct {
 	LogLevel     string `yaml:"log_level" env:"LOG_LEVEL" oneof:"debug info warn error" doc:"Least severe messages to log: debug, info, warn or error."`
@@ -186,6 +199,7 @@ func Default() Config {
 			RecordPayloads: true,
 			ConnectTimeout: 5 * time.Second, FirstByteTimeout: 5 * time.Minute, StallTimeout: 2 * time.Minute,
 		},
+		MCP:       MCP{Idle: 5 * time.Minute},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"strata/internal/outbound"
 )
 
 // minAdminKey is the least length of a key somebody chose: shorter ones can be guessed.
@@ -66,6 +68,9 @@ func (c *Config) Validate() error {
 	v.number("clickhouse.flush_rows", c.ClickHouse.FlushRows, 1, 1_000_000)
 	v.kafka(c.Kafka, c.Relay)
 	v.overKafka(c)
+	if _, err := outbound.New(c.Outbound.Private); err != nil {
+		v.fault("outbound.private", "has a part that is no range: %v", err)
+	}
 	v.url("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, "http", "https")
 	if n := len(c.Admin.Key); n > 0 && (n < minAdminKey || strings.ContainsAny(c.Admin.Key, " \t\r\n")) {
 		v.fault("admin.key", "must have at least %d characters and no blanks", minAdminKey)

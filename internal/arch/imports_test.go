@@ -47,6 +47,7 @@ var rooms = []struct {
 	{"internal/snapshots", []string{"commands", "domain", "streams", "internal/sqlite"}, "keeps folded states for the command side"},
 	{"internal/sqlite", nil, "an engine; it does not know what is stored"},
 	{"internal/subjectkeys", []string{"domain", "streams", "internal/sqlite"}, "keeps keys; it does not know what is sealed"},
+	{"internal/tabular", nil, "reads tables, wherever they come from"},
 	{"internal/telemetry", nil, "what every room may report to"},
 	{"internal/view", []string{"domain"}, "what both sides of the API show"},
 }

@@ -232,7 +232,7 @@ func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request,
 
 // Restore makes an earlier version current.
 func (r *Resources) Restore(ctx context.Context, kind domain.AnyKind, req Request, version int) (Outcome[Document], error) {
-	return Run(ctx, r.h, r.aggs[kind.Spec().Name], req, domain.RestoreResource{Version: version}, view)
+	return Run(ctx, r.h, r.aggs[kind.Spec().Name], req, domain.RestoreResource{Kind: kind, Version: version}, view)
 }
 
 // Load shows a resource as the log has it now. Errors: NOT_FOUND also for one

@@ -1,10 +1,7 @@
 package domain
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +16,11 @@ import (
 //	json      name, in snake_case             doc, example   for the documentation
 //	required  must be given on create         default        taken when absent on create
 //	enum, minLength, maximum, pattern …       what is valid
-//	access    r (server sets it), c (fixed at creation), w (secret: sealed, never shown), rw
+//	access    r (server sets it), c (fixed at creation), w (secret: sealed, never shown),
+//	          u (set by updates only), uw (an update's shorthand for other fields, never kept), rw
+//
+// A field without omitempty is in every answer: absent, it shows its default or
+// its type's empty value.
 //
 // A resource that needs more than this (its own commands, a ledger, a state
 // machine) is not plain: it gets a package of its own.
@@ -28,6 +29,9 @@ type Kind[S any] struct {
 	// Check adds rules that tags cannot say. It sees the whole resource as it
 	// would be and names every fault.
 	Check func(s *S, f *Faults)
+	// Expand replaces the shorthands of an update (access:"uw") by the fields
+	// they stand for. now is the resource as it is; neither may be changed.
+	Expand func(now, patch Doc) (Doc, error)
 	// Example is a complete resource for the documentation.
 	Example S
 	// Version is an example of the answer about one version, for kinds that
@@ -53,6 +57,7 @@ type KindSpec struct {
 	Versions []string // fields whose change makes a new version; empty = the resource has no versions
 	Clone    bool     // POST …/{id}/clone
 	Verbs    []string // further verbs of its permissions, for operations of its own
+	Personal bool     // each resource is about a person: sealed under a key of its own, which an erasure destroys
 	Routes   []KindRoute
 }
 
@@ -62,6 +67,10 @@ type KindRoute struct {
 	Path  string // collection path on the mount: "/apps"
 	Param string // path parameter of one resource; "id" when empty
 	Page  string // paging style: "cursor" (default on api), "after" (default on v1), "pages"
+	// PageSize is how many items a page has unless a request says; the style's own when 0.
+	PageSize int
+	// Silent deletes answer 204 without a body.
+	Silent bool
 }
 
 // Base is what every plain resource shows beside its own fields. A kind's S
@@ -71,6 +80,7 @@ type Base struct {
 	CreatedAt time.Time `json:"created_at,omitzero" access:"r" doc:"When it was created, RFC 3339 UTC."`
 	UpdatedAt time.Time `json:"updated_at,omitzero" access:"r" doc:"When it last changed, RFC 3339 UTC."`
 	CreatedBy string    `json:"created_by,omitempty" access:"r" doc:"Who created it: a user or key id."`
+	UpdatedBy string    `json:"updated_by,omitempty" access:"r" doc:"Who changed it last: a user or key id."`
 }
 
 // VersionBase is what a version of any kind shows beside the versioned fields.
@@ -96,6 +106,7 @@ type AnyKind interface {
 	Type() reflect.Type   // of S, for schemas
 	ExampleDoc() Doc      // Example as a document
 	Validate(d Doc) error // decodes d into S and runs Check
+	Expanded(now, patch Doc) (Doc, error)
 	VersionType() reflect.Type
 	ExportType() reflect.Type
 }
@@ -105,6 +116,23 @@ func SecretFields(t reflect.Type) []string { return fieldsWith(t, "w") }
 
 // FixedFields lists the JSON names of a struct's fields with access:"c".
 func FixedFields(t reflect.Type) []string { return fieldsWith(t, "c") }
+
+// RequiredFields lists the JSON names of a struct's fields with required:"true".
+func RequiredFields(t reflect.Type) []string { return fieldsTagged(t, "required", "true") }
+
+// UpdateFields lists the JSON names of a struct's fields that only updates set.
+func UpdateFields(t reflect.Type) []string {
+	return append(fieldsWith(t, "u"), fieldsWith(t, "uw")...)
+}
+
+// CreateExample is a kind's example as a create takes it.
+func CreateExample(k AnyKind) Doc {
+	d := k.ExampleDoc()
+	for _, field := range UpdateFields(k.Type()) {
+		delete(d, field)
+	}
+	return d
+}
 
 // FieldNames lists the JSON names of a resource's own fields in the order they
 // are declared in, without those of [Base].
@@ -119,10 +147,12 @@ func FieldNames(t reflect.Type) []string {
 	return out
 }
 
-func fieldsWith(t reflect.Type, access string) []string {
+func fieldsWith(t reflect.Type, access string) []string { return fieldsTagged(t, "access", access) }
+
+func fieldsTagged(t reflect.Type, tag, value string) []string {
 	var out []string
 	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("access") == access {
+		if f := t.Field(i); f.Tag.Get(tag) == value {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			out = append(out, name)
 		}
@@ -165,6 +195,14 @@ func (k *Kind[S]) Validate(d Doc) error {
 	return f.Err()
 }
 
+// Expanded implements AnyKind.
+func (k *Kind[S]) Expanded(now, patch Doc) (Doc, error) {
+	if k.Expand == nil {
+		return patch, nil
+	}
+	return k.Expand(now, patch)
+}
+
 // KindVerbs lists what can be permitted on a kind beside listing, getting,
 // creating, updating and deleting.
 func KindVerbs(k AnyKind) []string {
@@ -180,196 +218,4 @@ func KindVerbs(k AnyKind) []string {
 		verbs = append(verbs, "restore")
 	}
 	return verbs
-}
-
-// Doc is a resource's own fields as JSON, by canonical (snake_case) name.
-type Doc map[string]json.RawMessage
-
-// DocOf makes a document of a struct.
-func DocOf(v any) (Doc, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var d Doc
-	return d, json.Unmarshal(b, &d)
-}
-
-// Decode reads a document as an S. An error names the field.
-func Decode[S any](d Doc) (S, error) {
-	var s S
-	b, err := json.Marshal(d)
-	if err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		if t, ok := err.(*json.UnmarshalTypeError); ok {
-			var f Faults
-			f.Add(true, t.Field, "must be a %s, not a %s", t.Type, t.Value)
-			return s, f.Err()
-		}
-		return s, Errorf(CodeInvalidRequest, "the document cannot be read").Because(err)
-	}
-	return s, nil
-}
-
-// String returns a text field; "" when it is absent or no text.
-func (d Doc) String(field string) string {
-	var s string
-	_ = json.Unmarshal(d[field], &s) // absent or not a string is "" by contract
-	return s
-}
-
-// Merge returns d with the fields of patch laid over it; a null removes.
-func (d Doc) Merge(patch Doc) Doc {
-	out := maps.Clone(d)
-	if out == nil {
-		out = Doc{}
-	}
-	for k, v := range patch {
-		if isNull(v) {
-			delete(out, k)
-		} else {
-			out[k] = v
-		}
-	}
-	return out
-}
-
-// Changed returns the part of patch that differs from d.
-func (d Doc) Changed(patch Doc) Doc {
-	out := Doc{}
-	for k, v := range patch {
-		old, had := d[k]
-		if isNull(v) && !had || had && equalJSON(old, v) {
-			continue
-		}
-		out[k] = v
-	}
-	return out
-}
-
-func isNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
-
-func equalJSON(a, b json.RawMessage) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return len(a) == len(b)
-	}
-	if bytes.Equal(a, b) { // the usual case when states are folded
-		return true
-	}
-	var x, y bytes.Buffer
-	if json.Compact(&x, a) != nil || json.Compact(&y, b) != nil {
-		return false
-	}
-	return bytes.Equal(x.Bytes(), y.Bytes())
-}
-
-// KindFact is what happens to a plain resource. Its type is
-// "<kind>.<verb>.v1": created and cloned carry the whole document, updated and
-// restored the fields that changed, deleted none.
-type KindFact struct {
-	Kind string `json:"-"`
-	Verb string `json:"-"`
-
-	Doc       Doc    `json:"doc,omitempty"`
-	Source    string `json:"source,omitempty"`    // cloned: the resource it was made from
-	Version   int    `json:"version,omitempty"`   // restored: the version whose fields came back
-	Changelog string `json:"changelog,omitempty"` // why, where the caller said
-}
-
-// The verbs of KindFact.
-const (
-	VerbCreated  = "created"
-	VerbCloned   = "cloned"
-	VerbUpdated  = "updated"
-	VerbRestored = "restored"
-	VerbDeleted  = "deleted"
-)
-
-// EventType implements Fact.
-func (f KindFact) EventType() string { return f.Kind + "." + f.Verb + ".v1" }
-
-// KindFactTypes lists the facts of a kind for the codec.
-func KindFactTypes(kind string) []FactType {
-	var out []FactType
-	for _, verb := range []string{VerbCreated, VerbCloned, VerbUpdated, VerbRestored, VerbDeleted} {
-		out = append(out, FactType{Name: kind + "." + verb + ".v1", Decode: func(data []byte) (Fact, error) {
-			f := KindFact{Kind: kind, Verb: verb}
-			if err := json.Unmarshal(data, &f); err != nil {
-				return nil, fmt.Errorf("decode %s.%s: %w", kind, verb, err)
-			}
-			return f, nil
-		}})
-	}
-	return out
-}
-
-// Resource is the state of a plain resource: the fold of its KindFacts.
-type Resource struct {
-	ID        string
-	Kind      string
-	Doc       Doc
-	Version   int // counts changes of the versioned fields, from 1
-	Exists    bool
-	Deleted   bool
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	CreatedBy string
-	UpdatedBy string
-	History   []Version // oldest first, for kinds that have versions
-}
-
-// Version is one version of a resource's versioned fields.
-type Version struct {
-	Number    int
-	Doc       Doc // the versioned fields only
-	Changelog string
-	At        time.Time
-	By        string
-}
-
-// KindAggregate folds the streams of a plain kind.
-func KindAggregate(spec *KindSpec) *Aggregate[Resource] {
-	return &Aggregate[Resource]{
-		Category: spec.Name, Prefix: spec.Prefix, Noun: strings.ReplaceAll(spec.Name, "_", " "),
-		Fold:  "1 " + strings.Join(spec.Versions, ","),
-		New:   func(id string) *Resource { return &Resource{ID: id, Kind: spec.Name} },
-		Apply: func(r *Resource, e Event) { r.apply(spec, e) },
-		Facts: KindFactTypes(spec.Name),
-	}
-}
-
-func (r *Resource) apply(spec *KindSpec, e Event) {
-	f, ok := e.Fact.(KindFact)
-	if !ok {
-		return
-	}
-	before := r.Doc
-	switch f.Verb {
-	case VerbCreated, VerbCloned:
-		r.Exists, r.Doc = true, f.Doc
-		r.CreatedAt, r.CreatedBy = e.Meta.OccurredAt, e.Meta.Actor
-	case VerbUpdated, VerbRestored:
-		r.Doc = r.Doc.Merge(f.Doc)
-	case VerbDeleted:
-		r.Deleted = true
-	}
-	r.UpdatedAt, r.UpdatedBy = e.Meta.OccurredAt, e.Meta.Actor
-	if len(spec.Versions) > 0 && !r.Deleted && (r.Version == 0 || versionChanged(spec, before, r.Doc)) {
-		r.Version++
-		doc := Doc{}
-		for _, field := range spec.Versions {
-			if v, ok := r.Doc[field]; ok {
-				doc[field] = v
-			}
-		}
-		r.History = append(r.History, Version{Number: r.Version, Doc: doc, Changelog: f.Changelog, At: e.Meta.OccurredAt, By: e.Meta.Actor})
-	}
-}
-
-func versionChanged(spec *KindSpec, before, after Doc) bool {
-	return slices.ContainsFunc(spec.Versions, func(field string) bool {
-		return !equalJSON(before[field], after[field])
-	})
 }

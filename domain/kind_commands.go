@@ -19,7 +19,7 @@ func (c CreateResource) Decide(_ Env, r *Resource) ([]Fact, error) {
 	if c.Source != "" {
 		verb = VerbCloned
 	}
-	return []Fact{KindFact{Kind: r.Kind, Verb: verb, Doc: c.Doc, Source: c.Source}}, nil
+	return []Fact{KindFact{Kind: r.Kind, Verb: verb, Doc: c.Doc, Source: c.Source, Subject: subjectOf(c.Kind, r)}}, nil
 }
 
 // UpdateResource changes some fields. Fields that are already as asked are
@@ -35,11 +35,19 @@ func (c UpdateResource) Decide(_ Env, r *Resource) ([]Fact, error) {
 	if err := r.alive(); err != nil {
 		return nil, err
 	}
-	changed := r.Doc.Changed(c.Patch)
+	patch, err := c.Kind.Expanded(r.Doc, c.Patch)
+	if err != nil {
+		return nil, err
+	}
+	changed := r.Doc.Changed(patch)
 	if len(changed) == 0 {
 		return nil, nil
 	}
 	var f Faults
+	for _, field := range RequiredFields(c.Kind.Type()) {
+		value, given := changed[field]
+		f.Add(given && isNull(value), field, "is required")
+	}
 	for _, field := range FixedFields(c.Kind.Type()) { // clients put back what they got, so repeating is fine
 		_, differs := changed[field]
 		f.Add(differs, field, "cannot be changed")
@@ -50,11 +58,14 @@ func (c UpdateResource) Decide(_ Env, r *Resource) ([]Fact, error) {
 	if err := c.Kind.Validate(r.Doc.Merge(changed)); err != nil {
 		return nil, err
 	}
-	return []Fact{KindFact{Kind: r.Kind, Verb: VerbUpdated, Doc: changed, Changelog: c.Changelog}}, nil
+	return []Fact{KindFact{Kind: r.Kind, Verb: VerbUpdated, Doc: changed, Changelog: c.Changelog, Subject: subjectOf(c.Kind, r)}}, nil
 }
 
 // RestoreResource makes the fields of an earlier version current again.
-type RestoreResource struct{ Version int }
+type RestoreResource struct {
+	Kind    AnyKind
+	Version int
+}
 
 // Decide implements Decider.
 func (c RestoreResource) Decide(_ Env, r *Resource) ([]Fact, error) {
@@ -75,7 +86,7 @@ func (c RestoreResource) Decide(_ Env, r *Resource) ([]Fact, error) {
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	return []Fact{KindFact{Kind: r.Kind, Verb: VerbRestored, Doc: changed, Version: c.Version}}, nil
+	return []Fact{KindFact{Kind: r.Kind, Verb: VerbRestored, Doc: changed, Version: c.Version, Subject: subjectOf(c.Kind, r)}}, nil
 }
 
 // DeleteResource ends a plain resource. Its id is never used again.
@@ -83,7 +94,7 @@ type DeleteResource struct{}
 
 // Decide implements Decider.
 func (DeleteResource) Decide(_ Env, r *Resource) ([]Fact, error) {
-	if err := r.alive(); err != nil {
+	if err := r.there(); err != nil { // what was erased can still be deleted
 		return nil, err
 	}
 	return []Fact{KindFact{Kind: r.Kind, Verb: VerbDeleted}}, nil
@@ -100,9 +111,28 @@ func (r *Resource) VersionAt(n int) (Version, error) {
 	return r.History[n-1], nil
 }
 
-func (r *Resource) alive() error {
+func (r *Resource) there() error {
 	if !r.Exists || r.Deleted {
 		return NotFound(r.Kind, r.ID)
 	}
 	return nil
+}
+
+func (r *Resource) alive() error {
+	if err := r.there(); err != nil {
+		return err
+	}
+	if r.Erased {
+		return Gone(r.Kind, r.ID)
+	}
+	return nil
+}
+
+// subjectOf is whose key seals the facts of a resource, "" for kinds that are
+// not about people.
+func subjectOf(k AnyKind, r *Resource) string {
+	if k.Spec().Personal {
+		return r.ID
+	}
+	return ""
 }

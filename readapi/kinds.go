@@ -67,8 +67,9 @@ func (o *kindOps) param() string { return cmp.Or(o.route.Param, "id") }
 var exampleTime = time.Date(2024, 1, 15, 10, 30, 0, 0, time.UTC)
 
 func (o *kindOps) example() json.RawMessage {
-	b, err := o.shape.Resource(o.spec.Prefix+"_01jk2m3n4p5q6r7s8t9v0w1x2y", o.kind.ExampleDoc(), 1,
-		exampleTime, exampleTime, "user_01jk2m3n4p5q6r7s8t9v0w1x2y")
+	const who = "user_01jk2m3n4p5q6r7s8t9v0w1x2y"
+	b, err := o.shape.Resource(&domain.Resource{ID: o.spec.Prefix + "_01jk2m3n4p5q6r7s8t9v0w1x2y", Doc: o.kind.ExampleDoc(),
+		Version: 1, CreatedAt: exampleTime, UpdatedAt: exampleTime, CreatedBy: who, UpdatedBy: who})
 	if err != nil { // an example is a literal in our own code
 		panic(err)
 	}
@@ -86,6 +87,7 @@ func (o *kindOps) list() {
 	if style, ok := pagings[o.route.Page]; ok {
 		op.Paging = style
 	}
+	op.PageDefault = o.route.PageSize
 	params, fields := o.filters()
 	op.Filters = params
 	op.Sort = append([]string{"created_at", "updated_at"}, o.spec.Sorts...)
@@ -156,10 +158,11 @@ func (o *kindOps) get() {
 			return domain.Stream(o.spec.Name, name), !o.spec.ByKey || domain.HasPrefix(name, o.spec.Prefix)
 		},
 		agg: domain.KindAggregate(o.spec), param: o.param(), key: o.id,
-		alive: func(m *history.Moment[domain.Resource]) bool { return m.State.Exists && !m.State.Deleted },
+		alive: func(m *history.Moment[domain.Resource]) bool {
+			return m.State.Exists && !m.State.Deleted && !m.State.Erased
+		},
 		show: func(m *history.Moment[domain.Resource]) (json.RawMessage, error) {
-			r := m.State
-			return o.shape.Resource(r.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy)
+			return o.shape.Resource(m.State)
 		},
 		added: func(m *history.Moment[domain.Resource]) []addition { return secretsSet(m, secrets) },
 	})
@@ -217,7 +220,8 @@ func (o *kindOps) show(d *resources.Document) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shape.Resource(d.ID, fields, d.Version, d.CreatedAt, d.UpdatedAt, d.CreatedBy)
+	return o.shape.Resource(&domain.Resource{ID: d.ID, Doc: fields, Version: d.Version,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, CreatedBy: d.CreatedBy, UpdatedBy: d.UpdatedBy})
 }
 
 func (o *kindOps) versions() {

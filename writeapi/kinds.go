@@ -69,7 +69,11 @@ type rawBody struct{ Body json.RawMessage }
 
 func (o *kindOps) create() {
 	op := o.op("create", http.MethodPost, "Create "+article(o.noun), "create", "")
-	op.Status, op.Body, op.BodyExample = http.StatusCreated, o.kind.Type(), o.kind.ExampleDoc()
+	op.Status, op.Body, op.BodyExample = http.StatusCreated, o.kind.Type(), domain.CreateExample(o.kind)
+	op.Unknown = map[string]string{}
+	for _, field := range domain.UpdateFields(o.kind.Type()) {
+		op.Unknown[field] = "is taken by updates only"
+	}
 	httpx.Register(o.r, op, func(ctx context.Context, in *rawBody) (httpx.Reply[json.RawMessage], error) {
 		doc, err := document(in.Body)
 		if err != nil {
@@ -98,7 +102,7 @@ func (o *kindOps) update(method string) {
 
 func (o *kindOps) delete() {
 	op := o.op("delete", http.MethodDelete, "Delete "+article(o.noun), "delete", ".")
-	op.Result = reflect.TypeFor[view.Deleted]()
+	op.Result, op.NoBody = reflect.TypeFor[view.Deleted](), o.route.Silent
 	httpx.Register(o.r, op, func(ctx context.Context, _ *struct{}) (httpx.Reply[json.RawMessage], error) {
 		var none httpx.Reply[json.RawMessage]
 		req, err := o.target(ctx, op.Permission)
@@ -202,7 +206,7 @@ func (o *kindOps) answer(ctx context.Context) func(commands.Outcome[commands.Doc
 		}
 		o.settled(ctx, resourceModel, out.Position)
 		r := out.View.Resource
-		body, err := o.shape.Resource(out.ID, r.Doc, r.Version, r.CreatedAt, r.UpdatedAt, r.CreatedBy)
+		body, err := o.shape.Resource(&r)
 		return httpx.Reply[json.RawMessage]{Body: body, Revision: &out.Revision, Position: out.Position}, err
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -128,13 +129,14 @@ func TestEveryKindLives(t *testing.T) {
 func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 	spec := k.Spec()
 	example := map[string]any{}
-	for name, v := range k.ExampleDoc() {
+	for name, v := range domain.CreateExample(k) {
 		if name != "id" && name != "version" {
 			example[name] = v
 		}
 	}
 	created := call(t, s, "POST", path, example, "Idempotency-Key", "one").must(t, http.StatusCreated)
-	id, key := created.field(t, "id"), created.field(t, spec.Key)
+	named := cmp.Or(spec.Key, "name")
+	id, key := created.field(t, "id"), created.field(t, named)
 	if !domain.HasPrefix(id, spec.Prefix) || created.Header.Get("ETag") != `"0"` || created.Header.Get("Strata-Position") == "" {
 		t.Errorf("created %s with ETag %s at %s", id, created.Header.Get("ETag"), created.Header.Get("Strata-Position"))
 	}
@@ -160,7 +162,7 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 		}
 	}
 	call(t, s, "PUT", one, json.RawMessage(got.Data), "If-Match", `"0"`).must(t, http.StatusOK) // what was got can be put back
-	call(t, s, "PUT", one, map[string]any{spec.Key: key}, "If-Match", `"7"`).must(t, http.StatusConflict)
+	call(t, s, "PUT", one, map[string]any{named: key}, "If-Match", `"7"`).must(t, http.StatusConflict)
 	past.answered(call(t, s, "PUT", one, different(t, k)).must(t, http.StatusOK))
 	past.answered(call(t, s, "PUT", path+"/"+id, example).must(t, http.StatusOK)) // and its secrets again
 	past.check(false)
@@ -192,7 +194,7 @@ func lifecycle(t *testing.T, s *installation, k domain.AnyKind, path string) {
 	}
 	call(t, s, "GET", one, nil).must(t, http.StatusNotFound)
 	past.check(true)
-	call(t, s, "PUT", one, map[string]any{spec.Key: key}).must(t, http.StatusNotFound)
+	call(t, s, "PUT", one, map[string]any{named: key}).must(t, http.StatusNotFound)
 	call(t, s, "DELETE", one, nil).must(t, http.StatusNotFound)
 	again := call(t, s, "POST", path, example).must(t, http.StatusCreated) // the name is free again, the id is not
 	if again.field(t, "id") == id {

@@ -69,8 +69,18 @@ func TestErasedRowsAreWhatARebuildGives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	persona := func(name string) string {
+		return call(t, s, "POST", "/api/v1/personas", map[string]any{"name": name, "birthdate": "1985-12-10", "notes": "secret of " + name}).
+			must(t, http.StatusCreated).field(t, "id")
+	}
+	known, changed, last := persona("Ada"), persona("Bea"), persona("Cid")
+	call(t, s, "PUT", "/api/v1/personas/"+changed, map[string]any{"notes": "another secret"}).must(t, http.StatusOK)
+	for _, id := range []string{known, changed, last} {
+		erased(t, s, id)
+	}
 	erased(t, s, "alice")
 	erased(t, s, "user_eve")
+	call(t, s, "DELETE", "/api/v1/personas/"+last, nil).must(t, http.StatusOK) // what was erased can be deleted
 	send(t, s, "/v1/sessions", map[string]any{"uid": "s-again", "user_id": "alice"})
 	head, err := s.app.store.Head(t.Context())
 	if err != nil {
@@ -91,6 +101,12 @@ func TestErasedRowsAreWhatARebuildGives(t *testing.T) {
 		for _, d := range diff {
 			t.Errorf("%s: %s", m.Name(), d)
 		}
+	}
+	call(t, s, "GET", "/api/v1/personas/"+changed, nil).must(t, http.StatusNotFound)
+	call(t, s, "GET", "/api/v1/personas/"+changed+"?at=0", nil).must(t, http.StatusNotFound)
+	call(t, s, "PUT", "/api/v1/personas/"+changed, map[string]any{"notes": "new"}).must(t, http.StatusGone)
+	if found := call(t, s, "GET", "/api/v1/personas", nil).must(t, http.StatusOK); string(found.Data) != "[]" {
+		t.Errorf("erased personas are listed: %s", found.Data)
 	}
 	if users := call(t, s, "GET", "/api/v1/users/user_eve", nil); users.Status != http.StatusNotFound {
 		t.Errorf("the erased user is shown: %d %s", users.Status, users.Data)

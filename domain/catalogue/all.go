@@ -8,8 +8,14 @@ import "strata/domain"
 // All returns every plain kind.
 func All() []domain.AnyKind {
 	return []domain.AnyKind{
+		ActionGroups,
+		Actions,
 		Apps,
+		Benchmarks,
+		DataModels,
+		Experts,
 		ModelRoutes,
+		Personas,
 		Prompts,
 		Providers,
 	}

@@ -157,7 +157,7 @@ func documented(fs *huma.Schema, f jsonField, view View) *huma.Schema {
 	switch f.Tag.Get("access") {
 	case "r":
 		fs.ReadOnly = true
-	case "w":
+	case "w", "uw":
 		fs.WriteOnly = true
 	}
 	if !f.nullable() && view != Update || (fs.Type == "" && fs.Ref == "" && fs.AnyOf == nil && fs.OneOf == nil) {

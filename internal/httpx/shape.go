@@ -13,7 +13,8 @@ import (
 
 // View picks the fields of a type that take part in a message, by their
 // `access` tag: "rw" (default), "r" read only, "w" write only, "c" readable and
-// set once, on creation.
+// set once, on creation, "u" readable and set by updates only, "uw" taken by
+// updates only and never shown.
 type View int
 
 // The views.
@@ -71,6 +72,7 @@ type presence uint8
 const (
 	kept    presence = iota
 	ignored          // dropped without a word: read-only in, write-only out
+	unknown          // refused as a field that is not there: update-only on creation
 )
 
 type shapeField struct {
@@ -136,9 +138,11 @@ func (c shapes) object(t reflect.Type, view View) *shape {
 	if len(fields) > maxFields {
 		panic(fmt.Sprintf("httpx: %s has %d fields; the limit is %d", t, len(fields), maxFields))
 	}
-	for i, jf := range fields {
+	for _, jf := range fields {
 		f := shapeField{name: jf.name, camel: camelCase(jf.name), shape: c.of(jf.Type, view.nested())}
-		f.presence = presenceOf(t, jf, view)
+		if f.presence = presenceOf(t, jf, view); f.presence == unknown {
+			continue
+		}
 		f.required = view == Create && f.presence == kept && jf.Tag.Get("required") == "true"
 		f.nullable = view == Update || view == Output || jf.nullable()
 		if view != Output && f.presence == kept {
@@ -152,6 +156,7 @@ func (c shapes) object(t reflect.Type, view View) *shape {
 			f.empty = emptyOf(jf.Type)
 		}
 		s.fills = s.fills || f.required || f.fallback != nil
+		i := len(s.fields)
 		s.fields = append(s.fields, f)
 		s.lookup[f.name] = i
 		if j, taken := s.lookup[f.camel]; taken && j != i {
@@ -174,9 +179,16 @@ func presenceOf(t reflect.Type, f jsonField, view View) presence {
 		if view == Output {
 			return ignored
 		}
+	case "u", "uw":
+		if view == Create {
+			return unknown
+		}
+		if access == "uw" && view == Output {
+			return ignored
+		}
 	case "c": // an update may repeat what was set once; that it changes nothing is for the handler to check
 	default:
-		panic(fmt.Sprintf("httpx: %s.%s: access %q is not one of r, c, w, rw", t, f.Name, access))
+		panic(fmt.Sprintf("httpx: %s.%s: access %q is not one of r, c, u, uw, w, rw", t, f.Name, access))
 	}
 	return kept
 }

@@ -10,7 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"time"
 
@@ -41,33 +41,71 @@ func timeOrNil(t time.Time) *time.Time {
 // are declared in, no secrets.
 type Shape struct {
 	fields  []string
-	version bool // whether the kind has versions
+	absent  map[string]json.RawMessage // what a field without a value shows, for those that are always there
+	version bool                       // whether the kind has versions
 }
 
 // ShapeOf works out the shape of a kind.
 func ShapeOf(k domain.AnyKind) Shape {
-	secrets := domain.SecretFields(k.Type())
-	fields := slices.DeleteFunc(domain.FieldNames(k.Type()), func(f string) bool {
-		return f == "version" || slices.Contains(secrets, f)
-	})
-	return Shape{fields: fields, version: len(k.Spec().Versions) > 0}
+	s := Shape{absent: map[string]json.RawMessage{}, version: len(k.Spec().Versions) > 0}
+	t := k.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		access := f.Tag.Get("access")
+		if f.Anonymous || name == "version" || access == "w" || access == "uw" {
+			continue
+		}
+		s.fields = append(s.fields, name)
+		if options == "" {
+			s.absent[name] = emptyOf(f)
+		}
+	}
+	return s
+}
+
+// emptyOf is what a field shows that has no value: its default, else what is
+// empty in its type.
+func emptyOf(f reflect.StructField) json.RawMessage {
+	var v any
+	switch f.Type.Kind() {
+	case reflect.Slice:
+		return json.RawMessage("[]")
+	case reflect.Map:
+		return json.RawMessage("{}")
+	case reflect.String:
+		v = f.Tag.Get("default")
+	default:
+		if text := f.Tag.Get("default"); text != "" {
+			return json.RawMessage(text)
+		}
+		v = reflect.Zero(f.Type).Interface()
+	}
+	b, err := json.Marshal(v)
+	if err != nil { // a kind's fields are JSON
+		panic(fmt.Sprintf("view: empty %s: %v", f.Name, err))
+	}
+	return b
 }
 
 // Resource renders a plain resource: its own fields and the envelope's.
-func (s Shape) Resource(id string, doc domain.Doc, version int, created, updated time.Time, by string) (json.RawMessage, error) {
+func (s Shape) Resource(r *domain.Resource) (json.RawMessage, error) {
 	var o object
-	o.put("id", id)
+	o.put("id", r.ID)
 	for _, f := range s.fields {
-		if v, ok := doc[f]; ok {
+		if v, ok := r.Doc[f]; ok {
+			o.put(f, v)
+		} else if v, ok := s.absent[f]; ok {
 			o.put(f, v)
 		}
 	}
 	if s.version {
-		o.put("version", version)
+		o.put("version", r.Version)
 	}
-	o.put("created_at", domain.FormatTime(created))
-	o.put("updated_at", domain.FormatTime(updated))
-	o.put("created_by", by)
+	o.put("created_at", domain.FormatTime(r.CreatedAt))
+	o.put("updated_at", domain.FormatTime(r.UpdatedAt))
+	o.put("created_by", r.CreatedBy)
+	o.put("updated_by", r.UpdatedBy)
 	return o.end()
 }
 

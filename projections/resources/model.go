@@ -21,7 +21,7 @@ import (
 // Name of the model.
 const Name = "resources"
 
-// schema: a deleted resource has no row. The search column holds the texts of
+// schema: a resource that was deleted or erased has no row. The search column holds the texts of
 // the kind's search fields; scope makes a search look at one kind of one
 // workspace only (see Queries.List). Rows keep their rowid, because the search
 // index refers to it and because 1 KB documents make a poor B-tree of keys.
@@ -191,6 +191,9 @@ func (s *state) apply(e domain.Event) error {
 		return nil
 	}
 	s.kind.fold.Apply(s.res, e)
+	if !s.res.Exists && s.kind.spec.Personal { // erased earlier, so there is no row
+		s.res.Exists, s.res.Erased = true, true
+	}
 	if !s.res.Exists {
 		return fmt.Errorf("event %d (%s) is about a %s that was never created", e.Position, e.Fact.EventType(), s.kind.spec.Name)
 	}
@@ -211,7 +214,7 @@ const (
 // write brings the tables to the state.
 func (s *state) write(ctx context.Context, tx projections.Tx) error {
 	r, spec := s.res, s.kind.spec
-	if r.Deleted {
+	if r.Deleted || r.Erased {
 		return s.remove(ctx, tx)
 	}
 	statement := insertRow
@@ -247,15 +250,28 @@ func (s *state) remove(ctx context.Context, tx projections.Tx) error {
 	if !s.stored { // created and deleted within the batch
 		return nil
 	}
+	return remove(ctx, tx, s.kind.spec.Name, s.res.ID)
+}
+
+func remove(ctx context.Context, tx projections.Tx, kind, id string) error {
 	for _, statement := range []string{
 		"DELETE FROM resources WHERE kind = ? AND id = ?",
 		"DELETE FROM resource_versions WHERE kind = ? AND id = ?",
 	} {
-		if _, err := tx.Exec(ctx, statement, s.kind.spec.Name, s.res.ID); err != nil {
+		if _, err := tx.Exec(ctx, statement, kind, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Forget implements projections.Forgetter: resources of personal kinds are about people.
+func (m *Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	k, ok := m.kinds[stream.Category()]
+	if !ok || !k.spec.Personal {
+		return nil
+	}
+	return remove(ctx, tx, k.spec.Name, stream.Key())
 }
 
 // searchText joins the texts that a search of the kind looks into.

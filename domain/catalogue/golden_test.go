@@ -12,7 +12,8 @@ import (
 	"strata/domain/catalogue"
 )
 
-var update = flag.Bool("update", false, "write golden files of new kinds")
+// updating tells whether -update was given, which domaintest defines.
+func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 
 // Released documents of every kind stay readable and valid: what was created
 // with them must go on living. The files are what was once released, not what
@@ -53,7 +54,7 @@ func released(t *testing.T, k domain.AnyKind, ft domain.FactType) []byte {
 	if err == nil {
 		return stored
 	}
-	if !os.IsNotExist(err) || !*update {
+	if !os.IsNotExist(err) || !updating() {
 		t.Fatalf("%v (run with -update to write it)", err)
 	}
 	empty, err := ft.Decode([]byte("{}"))

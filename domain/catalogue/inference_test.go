@@ -60,7 +60,7 @@ func TestSingleConnector(t *testing.T) {
 	update(`{"connector":"con_3","task":"u"}`).Then(updated(`{"connectors":[{"connector_id":"con_3","target":"y","features":["x"]}],"task":"u"}`))
 	update(`{"connector":"con_3","connectors":[{"connector_id":"con_1"}]}`).ThenError(domain.CodeValidation, "connector")
 	update(`{"connector":""}`).ThenError(domain.CodeValidation, "connector")
-	update(`{"connectors":null,"metrics":null,"name":null}`).ThenError(domain.CodeValidation, "connectors", "metrics", "name")
+	update(`{"connectors":null,"metrics":null,"name":null}`).ThenError(domain.CodeValidation, "name", "metrics", "connectors")
 }
 
 // What a persona holds is sealed under its own id, and gone when that is erased.

@@ -17,6 +17,7 @@ import (
 	"strata/domain"
 	"strata/domain/catalogue"
 	"strata/internal/clickhouse"
+	"strata/internal/documents"
 	"strata/internal/httpx/httpxtest"
 )
 
@@ -25,11 +26,15 @@ var update = flag.Bool("update", false, "write docs/routes.txt")
 // adminKey of the installations these tests start.
 const testKey = "strata-test-admin-key"
 
-// TestMain lets the test binary stand in for strata: the analytics engine's
-// child is the same program under a hidden subcommand.
+// TestMain lets the test binary stand in for strata: the children that run the
+// analytics engine and read PDF files are the same program under hidden
+// subcommands.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == clickhouse.ChildCommand {
 		os.Exit(clickhouse.ChildMain(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == documents.ChildCommand {
+		os.Exit(documents.ChildMain(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }

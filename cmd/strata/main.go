@@ -17,6 +17,7 @@ import (
 
 	"strata/internal/clickhouse"
 	"strata/internal/config"
+	"strata/internal/documents"
 )
 
 // version is set when the binary is built.
@@ -58,6 +59,9 @@ func main() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == clickhouse.ChildCommand {
 		os.Exit(clickhouse.ChildMain(args[1:]))
+	}
+	if len(args) > 0 && args[0] == documents.ChildCommand {
+		os.Exit(documents.ChildMain(args[1:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

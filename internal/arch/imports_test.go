@@ -68,7 +68,7 @@ var private = []struct {
 	{"github.com/EventStore/EventStore-Client-Go", []string{"internal/eventstore", "streams/eventstoredb", "test"}, "one place serves the protocol, one speaks it"},
 	{"google.golang.org/grpc", []string{"internal/eventstore", "streams/eventstoredb", "test"}, "as above"},
 	{"github.com/ebitengine/purego", []string{"internal/clickhouse/engine"}, "calls into C are in one place"},
-	{"github.com/ClickHouse/clickhouse-go", []string{"internal/clickhouse", "projections/analytics"}, "analytics only"},
+	{"github.com/ClickHouse/clickhouse-go", []string{"internal/clickhouse", "projections/analytics", "projections/vectors"}, "rows by the million only"},
 	{"modernc.org/sqlite", []string{"internal/sqlite"}, "one place knows the driver"},
 	{"github.com/segmentio/kafka-go", []string{"streams/kafka"}, "one place knows the driver"},
 	{"github.com/ledongthuc/pdf", []string{"internal/documents"}, "it trusts files, and runs in a child process only"},

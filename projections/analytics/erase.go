@@ -38,6 +38,7 @@ func (e *Eraser) Erase(ctx context.Context, workspaces []string, subject string)
 			payloadsTable.name, "subject = {subject:String}",
 			"DELETE",
 		},
+		{"vectors", "subject = {subject:String}", "DELETE"},
 		{
 			// As inference.Recorded names its subject.
 			rowsTable.name, "multiIf(end_user != '', end_user, api_key_id != '', toString(api_key_id), toString(workspace_id)) = {subject:String}" +

@@ -87,7 +87,7 @@ func (s *store) write(ctx context.Context, items []Item) (err error) {
 	if err := s.rollUp(ctx, conn, s.width(len(items))); err != nil {
 		return err
 	}
-	return s.advance(ctx, conn, uint64(items[len(items)-1].Position))
+	return s.advance(ctx, uint64(items[len(items)-1].Position))
 }
 
 // topicOf names a lane in writer_progress and writer_owner.
@@ -100,8 +100,12 @@ func topicOf(lane uint16) string {
 
 // readProgress returns the position up to which everything of a lane is complete.
 func readProgress(ctx context.Context, conn driver.Conn, l layout, lane uint16) (domain.Position, error) {
+	return readProgressOf(ctx, conn, l, topicOf(lane))
+}
+
+func readProgressOf(ctx context.Context, conn driver.Conn, l layout, topic string) (domain.Position, error) {
 	var position uint64
-	err := conn.QueryRow(l.consistent(ctx), "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", topicOf(lane))).Scan(&position)
+	err := conn.QueryRow(l.consistent(ctx), "SELECT max(position) FROM writer_progress WHERE topic = {topic:String}", ch.Named("topic", topic)).Scan(&position)
 	if err != nil {
 		return 0, fmt.Errorf("read progress: %w", err)
 	}
@@ -376,16 +380,12 @@ func (s *store) rollUp(ctx context.Context, conn driver.Conn, width int) error {
 }
 
 // advance records that everything up to a position is complete.
-func (s *store) advance(ctx context.Context, conn driver.Conn, position uint64) error {
+func (s *store) advance(ctx context.Context, position uint64) error {
 	if err := s.may(); err != nil {
 		return err
 	}
-	settings := s.layout.settings()
-	settings["async_insert"] = 0
-	err := conn.Exec(ch.Context(ctx, ch.WithSettings(settings)), "INSERT INTO writer_progress (topic, position) SELECT {topic:String}, {position:UInt64}",
-		ch.Named("topic", topicOf(s.lane)), ch.Named("position", position))
-	if err != nil {
-		return fmt.Errorf("record progress: %w", err)
+	if err := (Tables{s.db, s.layout}).Advance(ctx, topicOf(s.lane), domain.Position(position)); err != nil {
+		return err
 	}
 	s.progress = position
 	return nil

@@ -49,6 +49,12 @@ type BatchWriter interface {
 	Resume(ctx context.Context) (domain.Position, error)
 }
 
+// Sized is a BatchWriter whose events are so large that fewer than the router's
+// BatchSize should be in memory at once.
+type Sized interface {
+	BatchSize() int
+}
+
 // Config is what a Router works with. Store, Codec and State are needed.
 type Config struct {
 	Store   streams.Store
@@ -222,9 +228,12 @@ func (r *Router) handle(ctx context.Context, reactor Reactor, stored streams.Rec
 // AddWriter registers a batch writer. A batch that fails is tried again until
 // it succeeds; only an event that cannot be decoded is parked.
 func (r *Router) AddWriter(w BatchWriter) error {
-	name := w.Name()
+	name, size := w.Name(), r.cfg.BatchSize
+	if s, ok := w.(Sized); ok {
+		size = min(size, s.BatchSize())
+	}
 	fault := &fault{}
-	sub := newBatchSubscriber(r.cfg.Store, batchConfig{name: name, filter: w.Filter(), resume: w.Resume, size: r.cfg.BatchSize,
+	sub := newBatchSubscriber(r.cfg.Store, batchConfig{name: name, filter: w.Filter(), resume: w.Resume, size: size,
 		wait: r.cfg.BatchWait, drain: r.cfg.Drain, backoff: defaultBackoff, after: r.cfg.After, logger: r.cfg.Logger, failing: fault.set})
 	progress := func() (domain.Position, int, bool) { return sub.track.position(), sub.track.underWay(), true }
 	if err := r.admit(&member{name: name, sub: sub, progress: progress, writer: true, fault: fault}); err != nil {

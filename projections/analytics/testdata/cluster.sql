@@ -338,3 +338,27 @@ SELECT workspace_id, any(organization_id), bucket,
     quantilesTDigestMergeState(0.5, 0.95, 0.99)(latency), quantilesTDigestMergeState(0.5, 0.95, 0.99)(ttft), max(last_position), lane
 FROM rollup_hour GROUP BY workspace_id, bucket, lane
 SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;
+
+-- What can be found by its meaning: a row per piece of text. A row is replaced by
+-- one of the same key from later in the log, and goes by one that says deleted.
+CREATE TABLE IF NOT EXISTS vectors_local ON CLUSTER `strata`
+(
+    workspace_id LowCardinality(String),
+    index_id     LowCardinality(String),
+    item_id      String,
+    ordinal      UInt32,
+    position     UInt64 CODEC(Delta, ZSTD),
+    deleted      UInt8,
+    subject      String,
+    model        LowCardinality(String),
+    text         String CODEC(ZSTD),
+    metadata     String CODEC(ZSTD),
+    terms        Array(UInt32) CODEC(ZSTD),
+    embedding    Array(Float32) CODEC(NONE)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', position, deleted)
+ORDER BY (workspace_id, index_id, item_id, ordinal)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS vectors ON CLUSTER `strata` AS vectors_local
+ENGINE = Distributed('strata', currentDatabase(), 'vectors_local', rand());

@@ -17,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"strata/domain"
 	"strata/internal/clickhouse"
 	"strata/internal/clickhouse/clickhousetest"
 	"strata/projections/analytics"
+	"strata/projections/vectors"
 )
 
 // clusterConfig makes the engine a cluster "strata" of one shard, itself.
@@ -94,7 +96,7 @@ func TestOverDistributedTables(t *testing.T) {
 	var stored, engines uint64
 	must(t, db.Conn().QueryRow(t.Context(), "SELECT count() FROM inferences_local").Scan(&stored))
 	must(t, db.Conn().QueryRow(t.Context(), "SELECT countIf(engine = 'Distributed') FROM system.tables WHERE database = currentDatabase()").Scan(&engines))
-	if stored == 0 || engines != 7 {
+	if stored == 0 || engines != 8 {
 		t.Errorf("%d rows behind %d distributed tables", stored, engines)
 	}
 
@@ -171,5 +173,23 @@ func TestADatabaseHasOneWriter(t *testing.T) {
 	must(t, err)
 	if err := tryResume(t, writer("b", "two")); err == nil || !strings.Contains(err.Error(), "another installation") {
 		t.Errorf("another installation, later: %v", err)
+	}
+}
+
+// TestVectorsOverDistributedTables replaces and clears rows where a key's rows must
+// meet on one shard.
+func TestVectorsOverDistributedTables(t *testing.T) {
+	db, _ := openCluster(t)
+	must(t, analytics.Migrate(t.Context(), db))
+	w, q := vectors.NewWriter(db, nil), vectors.NewQueries(db, nil)
+	put := func(at domain.Position, item, text string) vectors.Change {
+		return vectors.Change{Position: at, Workspace: "ws_1", Index: "kb_1", Item: item, Rows: []vectors.Row{{Model: "m", Text: text, Embedding: []float32{1, 0}}}}
+	}
+	must(t, w.Apply(t.Context(), []vectors.Change{put(1, "a", "old"), put(2, "b", "gone"), put(3, "a", "new"),
+		{Position: 4, Workspace: "ws_1", Index: "kb_1", Item: "b", Clear: true}}))
+	found, err := q.Search(t.Context(), vectors.Query{Workspace: "ws_1", Indexes: []string{"kb_1"}, Model: "m", Vector: []float32{1, 0}})
+	must(t, err)
+	if len(found) != 1 || found[0].Text != "new" {
+		t.Errorf("found %+v", found)
 	}
 }

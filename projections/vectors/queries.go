@@ -236,6 +236,9 @@ func (q *Queries) find(ctx context.Context, s Query, where *condition, w *weighe
 		"SELECT index_id, item_id, ordinal, text, metadata, " + s.similarity(where) + " AS similarity, " + w.words(where) + " AS words" +
 		" FROM vectors FINAL WHERE " + where.sql.String() + ") WHERE 1" + keep +
 		" ORDER BY score DESC, index_id, item_id, ordinal LIMIT " + where.param("UInt32", uint32(s.Limit)) //nolint:gosec // at most MaxResults
+	// Reading texts of the winners only, afterwards, is what the engine gets wrong
+	// over distributed tables.
+	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{"query_plan_optimize_lazy_materialization": 0}))
 	rows, err := q.db.Conn().Query(ctx, sql, where.args...)
 	if err != nil {
 		return nil, q.db.Explain("search vectors", err)

@@ -38,7 +38,6 @@ var rooms = []struct {
 	{"internal/backup", []string{"domain", "streams", "internal/sqlite"}, "copies files of an installation that may run"},
 	{"internal/clickhouse", []string{"domain"}, "an engine; it does not know what is stored"},
 	{"internal/config", []string{"internal/outbound"}, "values"},
-	{"internal/config", nil, "values"},
 	{"internal/documents", []string{"domain"}, "reads files; it does not know what for"},
 	{"internal/edge", nil, "a proxy; it asks which node serves what through a port"},
 	{"internal/eventstore", []string{"domain", "streams"}, "serves the log to other programs; it does not know what is in it"},

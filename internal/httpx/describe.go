@@ -45,6 +45,9 @@ func (d *document) operation(o *operation, names []string) *huma.Operation {
 			}},
 		}
 	}
+	if o.upload != nil {
+		out.RequestBody = o.upload.requestBody()
+	}
 	for _, status := range errorStatuses(o) {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + errorName(o.Mount)}
 	}
@@ -251,7 +254,7 @@ func errorStatuses(o *operation) []int {
 	if o.Method != http.MethodGet {
 		out = append(out, http.StatusConflict)
 	}
-	if o.in.body != nil {
+	if o.in.body != nil || o.upload != nil {
 		out = append(out, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	return out

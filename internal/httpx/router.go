@@ -110,6 +110,7 @@ type operation struct {
 	out    *outputPlan
 	run    func(*exchange) error // nil for raw operations
 	raw    http.Handler
+	upload *UploadOp // of operations that take files
 	meters *opMeters
 }
 

@@ -1,0 +1,201 @@
+package workflow
+
+import (
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+
+	"strata/domain/formula"
+)
+
+// node checks what a node's type needs.
+func (c *checker) node(n *Node, at string) {
+	config := at + ".config"
+	if !slices.Contains(Types(), n.Type) {
+		c.add(n.Type == "", missing, at+".type", "is required")
+		c.add(n.Type != "", unknownType, at+".type", "there is no type %q of nodes", n.Type)
+		return
+	}
+	c.templates(n, config)
+	for _, field := range expressions(n.Type) {
+		if text, set := n.Config[field]; set {
+			s, is := text.(string)
+			c.add(!is, invalid, config+"."+field, "must be a text")
+			if is {
+				c.expression(config+"."+field, s)
+			}
+		}
+	}
+	c.own(n, at)
+	if n.Retry != nil {
+		c.add(n.Retry.MaxAttempts < 0 || n.Retry.MaxAttempts > 20, limit, at+".retry.max_attempts", "must be from 1 to 20")
+		c.add(n.Retry.BackoffMS < 0 || n.Retry.BackoffMS > 3_600_000, limit, at+".retry.backoff_ms", "must be from 0 to 3600000")
+	}
+	c.add(n.TimeoutMS < 0, limit, at+".timeout_ms", "must not be negative")
+}
+
+// templates checks every place in a node's config.
+func (c *checker) templates(n *Node, config string) {
+	templates := n.Templates()
+	for _, field := range slices.Sorted(maps.Keys(templates)) {
+		formula.ParseTemplate(templates[field], config+"."+field, func(path, message string) { c.add(true, inExpression, path, "%s", message) })
+	}
+}
+
+func (c *checker) expression(field, text string) {
+	if _, err := formula.Parse(text); err != nil {
+		c.add(true, inExpression, field, "%s", err)
+	}
+}
+
+// own checks the fields that a type has of its own.
+func (c *checker) own(n *Node, at string) {
+	config := at + ".config"
+	switch n.Type {
+	case Code:
+		c.add(true, unsupported, at+".type", "code cannot be run here; a transform node computes what an expression says")
+	case Agent, Tool, Knowledge, Connector:
+		c.add(true, unsupported, at+".type", "nodes of type %s cannot be run here yet", n.Type)
+	case LLM:
+		c.llm(n, config)
+	case HTTP:
+		c.http(n, config)
+	case Condition:
+		c.condition(n, config)
+	case Transform:
+		c.transform(n, config)
+	case Validation:
+		c.validation(n, config)
+	case Loop, Parallel:
+		c.loop(n, config)
+	case Human:
+		var h HumanConfig
+		c.read(n, config, &h)
+		c.schema(config+".schema", h.Schema)
+		for _, d := range h.Decisions {
+			c.add(d == "" || d == ErrorHandle || len(d) > 100, invalid, config+".decisions", "must be words of at most 100 letters other than %q", ErrorHandle)
+		}
+	case Wait:
+		_, lasts := n.Config["duration_ms"]
+		_, until := n.Config["until"]
+		c.add(!lasts && !until, missing, config, "needs duration_ms or until")
+		if v, is := n.Config["duration_ms"].(float64); is {
+			c.number(config+".duration_ms", v, 0, 365*24*3600*1000)
+		}
+	case Workflow:
+		c.required(n, config, "workflow")
+	}
+}
+
+// required checks that a field is a text that is not empty.
+func (c *checker) required(n *Node, config, field string) {
+	v, set := n.Config[field]
+	s, is := v.(string)
+	c.add(!set, missing, config+"."+field, "is required")
+	c.add(set && (!is || strings.TrimSpace(s) == ""), invalid, config+"."+field, "must be a text that is not empty")
+}
+
+// read reads a config as a whole; texts in it may be places for other values.
+func (c *checker) read(n *Node, config string, into any) {
+	if Read(n.Config, into) != nil {
+		c.add(true, invalid, config, "has a field of the wrong type for a node of type %s", n.Type)
+	}
+}
+
+func (c *checker) number(field string, v any, least, most float64) {
+	f, is := v.(float64)
+	if i, whole := v.(int); whole {
+		f, is = float64(i), true
+	}
+	c.add(!is || f < least || f > most || f != math.Trunc(f), limit, field, "must be a whole number from %.0f to %.0f", least, most)
+}
+
+func (c *checker) llm(n *Node, config string) {
+	_, prompt := n.Config["prompt"]
+	messages, given := n.Config["messages"]
+	c.add(!prompt && !given, missing, config, "needs prompt or messages")
+	list, is := messages.([]any)
+	c.add(given && !is, invalid, config+".messages", "must be a list")
+	for _, m := range list {
+		object, is := m.(map[string]any)
+		role, _ := object["role"].(string)
+		c.add(!is || !slices.Contains([]string{"system", "user", "assistant"}, role) && !strings.Contains(role, "{{"), invalid, config+".messages",
+			"must be messages with a role of system, user or assistant, and content")
+	}
+}
+
+func (c *checker) http(n *Node, config string) {
+	c.required(n, config, "url")
+	address := n.Text("url")
+	if address != "" && !strings.Contains(address, "{{") {
+		u, err := url.Parse(address)
+		c.add(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "", invalid, config+".url", "must be an address that begins with http:// or https://")
+	}
+	method := n.Text("method")
+	c.add(method != "" && !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, method), invalid, config+".method", "must be GET, HEAD, POST, PUT, PATCH or DELETE")
+}
+
+func (c *checker) condition(n *Node, config string) {
+	cases, err := n.Cases()
+	_, single := n.Config["expression"]
+	c.add(err != nil, invalid, config+".cases", "must be a list of {handle, expression}")
+	c.add(!single && len(cases) == 0, missing, config, "needs expression or cases")
+	c.add(single && len(cases) > 0, invalid, config, "has both expression and cases")
+	seen := map[string]bool{}
+	for _, one := range cases {
+		c.add(one.Handle == "" || one.Handle == ErrorHandle || one.Handle == "default", invalid, config+".cases", "need handles other than \"default\" and %q", ErrorHandle)
+		c.add(seen[one.Handle], duplicate, config+".cases", "have the handle %q twice", one.Handle)
+		seen[one.Handle] = true
+		c.expression(config+".cases."+one.Handle, one.Expression)
+	}
+}
+
+func (c *checker) transform(n *Node, config string) {
+	fields, given := n.Config["fields"]
+	_, single := n.Config["expression"]
+	c.add(!given && !single, missing, config, "needs expression or fields")
+	c.add(given && single, invalid, config, "has both expression and fields")
+	object, is := fields.(map[string]any)
+	c.add(given && !is, invalid, config+".fields", "must be an object of expressions")
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		text, is := object[name].(string)
+		c.add(!is, invalid, config+".fields."+name, "must be an expression")
+		if is {
+			c.expression(config+".fields."+name, text)
+		}
+	}
+}
+
+func (c *checker) validation(n *Node, config string) {
+	s, hasSchema := n.Config["schema"]
+	rules, err := n.Rules()
+	c.add(err != nil, invalid, config+".rules", "must be a list of {expression, message}")
+	c.add(!hasSchema && len(rules) == 0, missing, config, "needs schema or rules")
+	if hasSchema {
+		object, is := s.(map[string]any)
+		c.add(!is, invalid, config+".schema", "must be an object")
+		c.schema(config+".schema", object)
+	}
+	for _, r := range rules {
+		c.expression(config+".rules", r.Expression)
+	}
+}
+
+func (c *checker) loop(n *Node, config string) {
+	c.required(n, config, "items")
+	if v, set := n.Config["parallelism"]; set {
+		c.number(config+".parallelism", v, 1, maxParallelism)
+	}
+	body := n.Body()
+	if body == nil {
+		c.add(true, missing, config+".do", "is required: {type, config} of what is done for each item")
+		return
+	}
+	if !slices.Contains([]Type{LLM, HTTP, Transform, Workflow}, body.Type) {
+		c.add(true, unsupported, config+".do.type", "must be llm, http, transform or workflow; more than one node is a workflow of its own")
+		return
+	}
+	c.node(body, config+".do")
+}

@@ -1,0 +1,172 @@
+package workflow
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+)
+
+// expressions are the fields of a type's config that are expressions, not
+// templates; raw are those that are neither.
+func expressions(t Type) []string {
+	switch t {
+	case Condition, Transform:
+		return []string{"expression"}
+	case Validation:
+		return []string{"value"}
+	case Loop, Parallel:
+		return []string{"items"}
+	case Wait:
+		return []string{"until"}
+	}
+	return nil
+}
+
+func raw(t Type) []string {
+	switch t {
+	case Condition:
+		return []string{"cases"}
+	case Transform:
+		return []string{"fields"}
+	case Validation:
+		return []string{"schema", "rules"}
+	case Loop, Parallel:
+		return []string{"do"}
+	}
+	return nil
+}
+
+// Templates is the part of a node's config that places are filled in.
+func (n *Node) Templates() map[string]any {
+	out := maps.Clone(n.Config)
+	for _, field := range append(expressions(n.Type), raw(n.Type)...) {
+		delete(out, field)
+	}
+	return out
+}
+
+// Text is a field of the config that is a text, "" when it is not.
+func (n *Node) Text(field string) string {
+	s, _ := n.Config[field].(string)
+	return s
+}
+
+// Case is a handle that a condition chooses when an expression holds.
+type Case struct {
+	Handle     string `json:"handle"`
+	Expression string `json:"expression"`
+}
+
+// Rule is what a validation demands.
+type Rule struct {
+	Expression string `json:"expression"`
+	Message    string `json:"message"`
+}
+
+// ChatTurn is a message of an llm node.
+type ChatTurn struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// LLMConfig is the config of an llm node, its places filled in.
+type LLMConfig struct {
+	Model       string     `json:"model"`
+	System      string     `json:"system"`
+	Prompt      string     `json:"prompt"`
+	Messages    []ChatTurn `json:"messages"`
+	Temperature *float64   `json:"temperature"`
+	MaxTokens   int        `json:"max_tokens"`
+	JSON        bool       `json:"json"` // the answer is to be JSON, and is read as such
+}
+
+// HTTPConfig is the config of an http node.
+type HTTPConfig struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Query   map[string]any    `json:"query"`
+	Body    json.RawMessage   `json:"body"`
+	Expect  []int             `json:"expect"` // statuses that are success; below 400 when absent
+}
+
+// HumanConfig is the config of a human node.
+type HumanConfig struct {
+	Prompt    string         `json:"prompt"`
+	Decisions []string       `json:"decisions"`
+	Schema    map[string]any `json:"schema"` // of the payload
+}
+
+// CallConfig is the config of a workflow node.
+type CallConfig struct {
+	Workflow string         `json:"workflow"` // id or name
+	Version  int            `json:"version"`  // 0: the current one
+	Inputs   map[string]any `json:"inputs"`
+}
+
+// WaitConfig is the config of a wait node.
+type WaitConfig struct {
+	DurationMS int64 `json:"duration_ms"`
+}
+
+// EndConfig is the config of an end node.
+type EndConfig struct {
+	Outputs map[string]any `json:"outputs"`
+}
+
+// LoopConfig is the config of a loop or parallel node.
+type LoopConfig struct {
+	Parallelism int `json:"parallelism"`
+}
+
+// MaxItems is how many items a loop may have.
+const MaxItems = 1000
+
+// Abreast is how many items a node does at once.
+func (n *Node) Abreast() int {
+	var c LoopConfig
+	if n.Type == Loop || Read(n.Config, &c) != nil {
+		return 1
+	}
+	if c.Parallelism == 0 {
+		c.Parallelism = defaultParallelism
+	}
+	return min(max(c.Parallelism, 1), maxParallelism)
+}
+
+const (
+	defaultParallelism = 5
+	maxParallelism     = 50
+)
+
+// Body is what a loop does for each item; nil when the node is no loop. Its id is
+// the loop's.
+func (n *Node) Body() *Node {
+	do, is := n.Config["do"].(map[string]any)
+	if !is || n.Type != Loop && n.Type != Parallel {
+		return nil
+	}
+	body := Node{ID: n.ID, Retry: n.Retry, TimeoutMS: n.TimeoutMS}
+	kind, _ := do["type"].(string)
+	body.Type = Type(kind)
+	body.Config, _ = do["config"].(map[string]any)
+	return &body
+}
+
+// Cases are the cases of a condition.
+func (n *Node) Cases() (out []Case, err error) { return out, Read(n.Config["cases"], &out) }
+
+// Rules are the rules of a validation.
+func (n *Node) Rules() (out []Rule, err error) { return out, Read(n.Config["rules"], &out) }
+
+// Read reads a value of JSON into a Go value.
+func Read(value, into any) error {
+	if value == nil {
+		return nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("is no JSON: %w", err)
+	}
+	return json.Unmarshal(text, into)
+}

@@ -1,0 +1,136 @@
+package workflow_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"strata/domain/workflow"
+)
+
+func definition(t testing.TB, text string) *workflow.Definition {
+	t.Helper()
+	var d workflow.Definition
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
+const right = `{"nodes":[
+ {"id":"start","type":"start"},
+ {"id":"classify","type":"llm","config":{"model":"strata/extract-1","prompt":"Classify {{inputs.text}}"},"retry":{"max_attempts":3,"backoff_ms":10}},
+ {"id":"urgent","type":"condition","config":{"expression":"nodes.classify.text contains \"urgent\""}},
+ {"id":"notify","type":"http","config":{"method":"POST","url":"https://example.com/{{inputs.team}}","body":{"text":"{{nodes.classify.text}}"}}},
+ {"id":"approve","type":"human","config":{"prompt":"Send it?","decisions":["send","drop"]}},
+ {"id":"each","type":"parallel","config":{"items":"inputs.items","parallelism":3,"do":{"type":"transform","config":{"expression":"item * 2"}}}},
+ {"id":"check","type":"validation","config":{"value":"nodes.each","schema":{"type":"array"},"rules":[{"expression":"len(nodes.each) < 9","message":"too many"}]}},
+ {"id":"pause","type":"wait","config":{"duration_ms":1000}},
+ {"id":"other","type":"workflow","config":{"workflow":"Other","inputs":{"a":"{{input}}"}}},
+ {"id":"done","type":"end","config":{"outputs":{"answer":"{{nodes.classify.text}}"}}}],
+"edges":[
+ {"source":"start","target":"classify"},{"source":"classify","target":"urgent"},
+ {"source":"urgent","target":"notify","source_handle":"true"},{"source":"urgent","target":"approve","source_handle":"false"},
+ {"source":"approve","target":"each","source_handle":"send"},{"source":"each","target":"check"},{"source":"check","target":"pause","condition":"inputs.slow == true"},
+ {"source":"pause","target":"other"},{"source":"other","target":"done"},{"source":"notify","target":"done"},{"source":"notify","target":"approve","source_handle":"error"}],
+"input_schema":{"type":"object","properties":{"text":{"type":"string"}}},"config":{"timeout_ms":60000}}`
+
+func TestNothingIsWrongWithWhatIsRight(t *testing.T) {
+	if p := workflow.Problems(definition(t, right)); len(p) > 0 {
+		t.Errorf("%+v", p)
+	}
+	if p := workflow.Problems(&workflow.Definition{}); len(p) > 0 {
+		t.Errorf("an empty definition: %+v", p)
+	}
+}
+
+// Every fault is named, each with its place and sort, and in the same order.
+func TestProblems(t *testing.T) {
+	d := definition(t, `{"nodes":[
+ {"id":"a b","type":"start"},{"id":"x","type":"start"},{"id":"x","type":"nonsense"},{"type":"end"},
+ {"id":"llm","type":"llm","config":{}},
+ {"id":"code","type":"code"},{"id":"agent","type":"connector"},
+ {"id":"t","type":"transform","config":{"expression":"1 +"}},
+ {"id":"http","type":"http","config":{"url":"ftp://x","method":"BREW","body":"{{ now() }}"}},
+ {"id":"cond","type":"condition","config":{}},
+ {"id":"v","type":"validation","config":{"schema":{"type":"objekt"}}},
+ {"id":"loop","type":"loop","config":{"do":{"type":"human"}}},
+ {"id":"h","type":"human"},
+ {"id":"w","type":"wait"},{"id":"sub","type":"workflow","config":{"workflow":7}},
+ {"id":"c1","type":"transform","config":{"expression":"1"}},{"id":"c2","type":"transform","config":{"expression":"1"}}],
+ "edges":[{"id":"e","source":"llm","target":"nowhere"},{"id":"e","source":"t","target":"t"},{"source":"h","target":"w","source_handle":"maybe"},
+ {"source":"w","target":"sub","condition":")"},{"source":"c1","target":"c2"},{"source":"c2","target":"c1"}],
+ "input_schema":{"type":7},"config":{"timeout_ms":-1}}`)
+	var got []string
+	for _, p := range workflow.Problems(d) {
+		got = append(got, p.Code+" "+p.Field)
+	}
+	for _, want := range []string{
+		"invalid nodes[0].id", "duplicate nodes[1].type", "duplicate nodes[2].id", "unknown_type nodes[2].type", "missing nodes[3].id",
+		"missing nodes[4].config", "unsupported nodes[5].type", "unsupported nodes[6].type", "expression nodes[7].config.expression",
+		"expression nodes[8].config.body", "invalid nodes[8].config.url", "invalid nodes[8].config.method", "missing nodes[9].config",
+		"schema nodes[10].config.schema", "missing nodes[11].config.items", "unsupported nodes[11].config.do.type", "missing nodes[13].config",
+		"invalid nodes[14].config.workflow", "unknown_node edges[0].target", "duplicate edges[1].id", "cycle edges[1]", "invalid edges[2].source_handle",
+		"expression edges[3].condition", "cycle nodes[15]", "cycle nodes[16]", "schema input_schema", "limit config.timeout_ms",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q is not named", want)
+		}
+	}
+	for range 5 {
+		var again []string
+		for _, p := range workflow.Problems(d) {
+			again = append(again, p.Code+" "+p.Field)
+		}
+		if !slices.Equal(got, again) {
+			t.Fatalf("another order: %q", again)
+		}
+	}
+	unreachable := definition(t, `{"nodes":[{"id":"s","type":"start"},{"id":"a","type":"end"}],"edges":[]}`)
+	if p := workflow.Problems(unreachable); len(p) != 1 || p[0].Code != "unreachable" || p[0].NodeID != "a" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Of any graph: the order holds every node once and respects the edges, or a cycle
+// is named.
+func TestOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "nodes")
+		var d workflow.Definition
+		for i := range n {
+			d.Nodes = append(d.Nodes, workflow.Node{ID: fmt.Sprint("n", i), Type: workflow.Transform, Config: map[string]any{"expression": "1"}})
+		}
+		for range rapid.IntRange(0, 20).Draw(t, "edges") {
+			d.Edges = append(d.Edges, workflow.Edge{Source: fmt.Sprint("n", rapid.IntRange(0, n-1).Draw(t, "from")), Target: fmt.Sprint("n", rapid.IntRange(0, n-1).Draw(t, "to"))})
+		}
+		g, cyclic := workflow.NewGraph(&d), false
+		for _, p := range workflow.Problems(&d) {
+			cyclic = cyclic || p.Code == "cycle"
+		}
+		if cyclic != (len(g.Order) < n) {
+			t.Fatalf("%d of %d nodes in order, a cycle is named: %v", len(g.Order), n, cyclic)
+		}
+		for _, e := range d.Edges {
+			from, to := slices.Index(g.Order, e.Source), slices.Index(g.Order, e.Target)
+			if to >= 0 && from >= to {
+				t.Fatalf("%s is at %d, %s at %d", e.Source, from, e.Target, to)
+			}
+		}
+	})
+}
+
+func FuzzProblems(f *testing.F) {
+	f.Add(right)
+	f.Add(strings.ReplaceAll(right, "{{", "{{{"))
+	f.Fuzz(func(t *testing.T, text string) {
+		var d workflow.Definition
+		if json.Unmarshal([]byte(text), &d) == nil {
+			workflow.Problems(&d)
+		}
+	})
+}

@@ -63,6 +63,8 @@ var Workflows = &domain.Kind[Workflow]{
 		Edges: []workflow.Edge{{Source: "start", Target: "answer"}, {Source: "answer", Target: "end"}},
 		InputSchema: map[string]any{"type": "object", "required": []any{"question"},
 			"properties": map[string]any{"question": map[string]any{"type": "string"}}},
+		OutputSchema: map[string]any{"type": "object", "required": []any{"answer"}},
+		Config:       map[string]any{"timeout_ms": 600_000},
 	},
 	Version: WorkflowVersion{},
 }

@@ -36,7 +36,7 @@ func (g *Gateway) begin(ctx context.Context, call Call, kind, model, user string
 	a := &account{g: g, call: call, request: request, rec: inference.Recorded{
 		ID: g.NewID("inf"), StartedAt: g.Now(), Organization: call.Organization, Workspace: call.Workspace,
 		User: user, APIKey: call.APIKey, App: call.App, Agent: call.Agent, Session: call.Session,
-		Conversation: call.Conversation, Type: kind, RequestedModel: model,
+		Conversation: call.Conversation, Type: cmp.Or(call.Type, kind), RequestedModel: model,
 		Details:       inference.Details{Tags: call.Tags, Metadata: merge(call.Metadata, metadata)},
 		CorrelationID: call.CorrelationID, RequestID: call.RequestID,
 	}}

@@ -19,6 +19,7 @@ type Call struct {
 	Conversation  string
 	RequestID     string
 	CorrelationID string
+	Type          string // in the record; "chat" or "embedding" when empty
 	Tags          []string
 	Metadata      map[string]string // the request's own "metadata" is added to it
 	RecordPayload bool              // keep what was said

@@ -72,18 +72,25 @@ func ParseChat(body []byte) (*ChatRequest, error) {
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"` // system, user, assistant
-	Content string `json:"content"`
+	Role       string            `json:"role"` // system, user, assistant, tool
+	Content    string            `json:"content"`
+	Name       string            `json:"name,omitempty"`
+	ToolCallID string            `json:"tool_call_id,omitempty"` // that a tool's message answers
+	ToolCalls  []json.RawMessage `json:"tool_calls,omitempty"`   // of the assistant, in OpenAI's form
 }
 
 // ChatParams is a chat request made inside Strata.
 type ChatParams struct {
-	Model       string    `json:"model"`
-	Messages    []Message `json:"messages"`
-	Temperature *float64  `json:"temperature,omitempty"`
-	MaxTokens   int       `json:"max_tokens,omitempty"`
-	Stop        []string  `json:"stop,omitempty"`
-	User        string    `json:"user,omitempty"`
+	Model       string            `json:"model"`
+	Messages    []Message         `json:"messages"`
+	Temperature *float64          `json:"temperature,omitempty"`
+	TopP        *float64          `json:"top_p,omitempty"`
+	MaxTokens   int               `json:"max_tokens,omitempty"`
+	Stop        []string          `json:"stop,omitempty"`
+	Tools       []json.RawMessage `json:"tools,omitempty"` // in OpenAI's form
+	User        string            `json:"user,omitempty"`
+	// Format asks for an answer in JSON, in OpenAI's form of response_format.
+	Format json.RawMessage `json:"response_format,omitempty"`
 }
 
 // NewChat makes a request; it is checked like one that came from outside.

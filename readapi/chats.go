@@ -15,6 +15,7 @@ import (
 const messagesShown = 40
 
 func (a *API) chats() {
+	a.inferenceChats() // before the others: the audit trail shows chats as those do
 	op := func(id, path, summary, verb string) httpx.Op {
 		return httpx.Op{ID: id, Method: http.MethodGet, Path: path, Mount: httpx.API, Tag: "Chat", Summary: summary,
 			Permission: "conversations:" + verb, Reads: conversations.Name}
@@ -49,21 +50,28 @@ func (a *API) chat(op httpx.Op) resource[conversations.Past, view.ChatHistory] {
 		},
 		alive: func(m *history.Moment[conversations.Past]) bool { return m.State.Exists && !m.State.Deleted },
 		show: func(m *history.Moment[conversations.Past]) (view.ChatHistory, error) {
-			s := m.State
-			return chatOf(conversations.Conversation{ID: s.ID, AppID: s.AppID, Model: s.Model, Title: s.Title,
-				MessageCount: s.MessageCount, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}, s.Said), nil
+			return chatOf(pastChat(m.State), m.State.Said), nil
 		},
-		added: func(m *history.Moment[conversations.Past]) []addition {
-			if f, ok := m.Event.Fact.(conversation.FeedbackGiven); ok {
-				return []addition{{list: "feedback", item: view.ChatFeedback{ID: f.ID, ChatID: m.State.ID, MessageID: f.MessageID,
-					Rating: string(f.Rating), Comment: f.Comment, CreatedAt: m.Event.Meta.OccurredAt, CreatedBy: m.Event.Meta.Actor}}}
-			}
-			if said, ok := conversations.MessageOf(m.Event, m.State.MessageCount); ok {
-				return []addition{{list: "messages", item: showMessage(m.State.ID, said)}}
-			}
-			return nil
-		},
+		added: chatAdditions,
 	}
+}
+
+// pastChat is a chat at a moment as the read model has it.
+func pastChat(s *conversations.Past) conversations.Conversation {
+	return conversations.Conversation{ID: s.ID, AppID: s.AppID, Model: s.Model, Title: s.Title, Settings: s.Settings,
+		MessageCount: s.MessageCount, Replaced: s.Replaced, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
+}
+
+// chatAdditions are the messages and the feedback that a revision brought.
+func chatAdditions(m *history.Moment[conversations.Past]) []addition {
+	if f, ok := m.Event.Fact.(conversation.FeedbackGiven); ok {
+		return []addition{{list: "feedback", item: view.ChatFeedback{ID: f.ID, ChatID: m.State.ID, MessageID: f.MessageID,
+			Rating: string(f.Rating), Comment: f.Comment, CreatedAt: m.Event.Meta.OccurredAt, CreatedBy: m.Event.Meta.Actor}}}
+	}
+	if said, ok := conversations.MessageOf(m.Event, m.State.MessageCount); ok {
+		return []addition{{list: "messages", item: showMessage(m.State.ID, said)}}
+	}
+	return nil
 }
 
 func (a *API) showChat(ctx context.Context, c conversations.Conversation) (view.ChatHistory, error) {
@@ -72,7 +80,7 @@ func (a *API) showChat(ctx context.Context, c conversations.Conversation) (view.
 }
 
 func chatOf(c conversations.Conversation, messages []conversations.Message) view.ChatHistory {
-	out := view.ChatHistory{ID: c.ID, AppID: c.AppID, Model: c.Model, Title: c.Title, MessageCount: c.MessageCount,
+	out := view.ChatHistory{ID: c.ID, AppID: c.AppID, Model: c.Model, Title: c.Title, MessageCount: c.MessageCount - c.Replaced,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Messages: make([]view.ChatMessage, len(messages))}
 	for i, m := range messages {
 		out.Messages[i] = showMessage(c.ID, m)
@@ -82,7 +90,7 @@ func chatOf(c conversations.Conversation, messages []conversations.Message) view
 
 func showMessage(chat string, m conversations.Message) view.ChatMessage {
 	out := view.ChatMessage{ID: m.ID, SessionID: chat, Role: string(m.Role), Content: m.Content, RunID: m.RunID,
-		FinishReason: m.FinishReason, Feedback: string(m.Feedback), CreatedAt: m.At, Error: m.Error}
+		Name: m.Name, ToolCallID: m.ToolCallID, ToolCalls: m.ToolCalls, FinishReason: m.FinishReason, Feedback: string(m.Feedback), CreatedAt: m.At, Error: m.Error}
 	if m.Role == conversation.Assistant {
 		out.TokenUsage = &view.TokenUsage{Prompt: m.TokenUsage.Prompt, Completion: m.TokenUsage.Completion, Total: m.TokenUsage.Total}
 	}

@@ -42,6 +42,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.sessions()
 	a.memories()
 	a.budgets()
+	a.chats()
 	a.identity()
 	a.feedback()
 	a.privacy()

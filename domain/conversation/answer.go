@@ -11,6 +11,10 @@ type Answer struct {
 	FinishReason string
 	Model        string
 	Cost         domain.Money
+	ToolCalls    []domain.Doc
+	Guard        domain.Doc // the guard's verdict, if it was asked
+	Router       domain.Doc // what the router chose, if it was asked
+	Blocked      bool       // the guard let the question or the answer not pass
 }
 
 // Decide implements domain.Decider. A run that is not open, because it never
@@ -34,7 +38,7 @@ func (c Answer) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 	return []domain.Fact{TurnAnswered{
 		RunID: c.RunID, MessageID: c.MessageID, Sequence: s.MessageCount + 1, Content: c.Content,
 		TokenUsage: c.TokenUsage, FinishReason: c.FinishReason, Model: c.Model, Cost: c.Cost,
-		Subject: subject(s.UserID, s.ID),
+		ToolCalls: c.ToolCalls, Guard: c.Guard, Router: c.Router, Blocked: c.Blocked, Subject: subject(s.UserID, s.ID),
 	}}, nil
 }
 

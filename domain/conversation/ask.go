@@ -12,7 +12,13 @@ type Ask struct {
 	RunID     string // run_…; drawn when empty
 	MessageID string // msg_…; drawn when empty
 	Content   string
+	Role      Role // User when empty, or Tool
+	Speaker
 	Variables domain.Doc
+	// Given is what was said before the question. When it begins with the whole
+	// conversation so far, as clients send it that keep it themselves, only what
+	// is new is added.
+	Given []Given
 	// Start, when set, begins the conversation if it does not exist yet, so
 	// that the first message costs one write and not two.
 	Start *Start
@@ -38,21 +44,26 @@ func (c Ask) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 	if c.MessageID == "" {
 		c.MessageID = env.NewID("msg")
 	}
-	asked := TurnAsked{
-		RunID: c.RunID, MessageID: c.MessageID, Sequence: s.MessageCount + 1,
-		Content: c.Content, Variables: c.Variables, Subject: subject(s.UserID, s.ID),
+	asked := TurnAsked{RunID: c.RunID, MessageID: c.MessageID, Content: c.Content, Speaker: c.Speaker,
+		Variables: c.Variables, Subject: subject(s.UserID, s.ID)}
+	if c.Role != User {
+		asked.Role = c.Role
 	}
-	if !starts {
-		if s.Title == "" {
-			asked.Title = titleOf(c.Content)
-		}
-		return []domain.Fact{asked}, nil
+	title := s.Title
+	var facts []domain.Fact
+	if starts {
+		facts = append(facts, c.Start.fact(s.ID))
+		title, asked.Subject = c.Start.Title, subject(c.Start.UserID, s.ID)
 	}
-	if c.Start.Title == "" {
+	if title == "" {
 		asked.Title = titleOf(c.Content)
 	}
-	asked.Subject = subject(c.Start.UserID, s.ID)
-	return []domain.Fact{c.Start.fact(s.ID), asked}, nil
+	given := s.unknown(c.Given)
+	for i, g := range given {
+		facts = append(facts, g.fact(env, s.MessageCount+1+int64(i), c.RunID, asked.Subject))
+	}
+	asked.Sequence = s.MessageCount + 1 + int64(len(given))
+	return append(facts, asked), nil
 }
 
 func (c Ask) check(starts bool) error {
@@ -61,6 +72,9 @@ func (c Ask) check(starts bool) error {
 	f.Add(len(c.Content) > maxContent, "message", "must be at most %d bytes long", maxContent)
 	f.Add(len(c.RunID) > maxID, "run_id", "must be at most %d bytes long", maxID)
 	f.Add(len(c.MessageID) > maxID, "message_id", "must be at most %d bytes long", maxID)
+	f.Add(c.Role != "" && c.Role != User && c.Role != Tool, "message", "must be of the role user or tool")
+	c.Speaker.check(&f, "message")
+	checkGiven(&f, "messages", c.Given)
 	size := 2
 	for k, v := range c.Variables {
 		size += len(k) + len(v) + 4

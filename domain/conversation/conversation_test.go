@@ -23,14 +23,18 @@ var (
 		TokenUsage: conversation.TokenUsage{Prompt: 4, Completion: 2, Total: 6}, FinishReason: "stop", Model: "strata/echo", Cost: 12, Subject: "user_bob"}
 	failed = conversation.TurnFailed{RunID: "run_1", Code: "AI_SERVICE_ERROR", Message: "the provider went away",
 		PartialContent: "Ye", MessageID: "msg_2", Sequence: 2, Subject: "user_bob"}
-	renamed  = conversation.Renamed{Title: "On tea", Subject: "user_bob"}
+	renamed = conversation.Renamed{Title: "On tea", Subject: "user_bob"}
+	given   = conversation.MessageAdded{MessageID: "msg_3", RunID: "run_2", Sequence: 3, Role: conversation.Assistant, Content: "Look it up",
+		ToolCalls: []domain.Doc{{"id": raw(`"call_1"`)}}, Speaker: conversation.Speaker{Name: "bot", ToolCallID: "call_0"}, Subject: "user_bob"}
+	configured = conversation.Configured{Settings: conversation.Settings{Model: "p/m", MaxTokens: 9, Temperature: new(0.5),
+		GuardEnabled: new(true), RouterEnabled: new(false)}}
 	feedback = conversation.FeedbackGiven{ID: domaintest.ID("fb", 1), MessageID: "msg_2", Rating: conversation.Positive, Comment: "short", Subject: "user_bob"}
 )
 
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestGolden(t *testing.T) {
-	domaintest.Golden(t, conversation.FactTypes(), started, asked, answered, failed, renamed, feedback, conversation.Deleted{})
+	domaintest.Golden(t, conversation.FactTypes(), started, asked, answered, failed, renamed, feedback, given, conversation.MessagesReplaced{}, configured, conversation.Deleted{})
 }
 
 func TestErased(t *testing.T) {
@@ -116,6 +120,8 @@ func checkHistory(t *rapid.T, log *domaintest.Log, s *conversation.State) {
 	}
 	for _, e := range log.Events {
 		switch f := e.Fact.(type) {
+		case conversation.MessageAdded:
+			number(f.Sequence)
 		case conversation.TurnAsked:
 			number(f.Sequence)
 			open[f.RunID] = true
@@ -138,7 +144,7 @@ func checkHistory(t *rapid.T, log *domaintest.Log, s *conversation.State) {
 func anyCommand(t *rapid.T) domain.Decider[conversation.State] {
 	run := fmt.Sprintf("run_%d", rapid.IntRange(1, 8).Draw(t, "run"))
 	content := rapid.SampledFrom([]string{"", "hello", "what is this?"}).Draw(t, "content")
-	switch rapid.SampledFrom([]string{"start", "ask", "ask", "ask", "answer", "answer", "fail", "rename", "rate", "delete"}).Draw(t, "command") {
+	switch rapid.SampledFrom([]string{"start", "ask", "ask", "ask", "answer", "answer", "fail", "rename", "rate", "give", "replace", "delete"}).Draw(t, "command") {
 	case "start":
 		return conversation.Start{UserID: "user_bob"}
 	case "ask":
@@ -149,6 +155,11 @@ func anyCommand(t *rapid.T) domain.Decider[conversation.State] {
 		return conversation.FailTurn{RunID: run, Code: domain.CodeAIService, PartialContent: content}
 	case "rename":
 		return conversation.Rename{Title: content}
+	case "give":
+		return conversation.Ask{RunID: run, Content: "and?", Start: &conversation.Start{}, Given: []conversation.Given{{Role: conversation.System, Content: content}}}
+	case "replace":
+		return conversation.Revise{Messages: []conversation.Given{{Role: conversation.User, Content: "b"}, {Role: conversation.Assistant, Content: "c"}},
+			Settings: domain.Doc{"model": raw(`"p/m"`)}}
 	case "rate":
 		return conversation.GiveFeedback{Rating: conversation.Negative}
 	}

@@ -33,7 +33,9 @@ type TurnAsked struct {
 	Content   string     `json:"content"`
 	Variables domain.Doc `json:"variables,omitempty"` // for the app's prompt
 	Title     string     `json:"title,omitempty"`     // set when this message gave the conversation its title
-	Subject   string     `json:"subject,omitempty"`
+	Role      Role       `json:"role,omitempty"`      // Tool for a tool's result; "" is User
+	Speaker
+	Subject string `json:"subject,omitempty"`
 }
 
 // EventType implements domain.Fact.
@@ -52,6 +54,10 @@ type TurnAnswered struct {
 	FinishReason string       `json:"finish_reason,omitempty"` // stop, length, cancelled …
 	Model        string       `json:"model,omitempty"`         // that answered, "provider/model"
 	Cost         domain.Money `json:"cost_micro_usd,omitempty"`
+	ToolCalls    []domain.Doc `json:"tool_calls,omitempty"` // what the assistant wants called, as the model wrote it
+	Guard        domain.Doc   `json:"guard,omitempty"`      // the guard's verdict on question and answer
+	Router       domain.Doc   `json:"router,omitempty"`     // what the router chose
+	Blocked      bool         `json:"blocked,omitempty"`    // the guard let the question or the answer not pass
 	Subject      string       `json:"subject,omitempty"`
 }
 
@@ -107,6 +113,45 @@ func (FeedbackGiven) EventType() string { return "conversation.feedback_given.v1
 // DataSubject implements domain.PersonalFact.
 func (f FeedbackGiven) DataSubject() string { return f.Subject }
 
+// Speaker tells more of who says a message than its role.
+type Speaker struct {
+	Name       string `json:"name,omitempty"`         // of the participant
+	ToolCallID string `json:"tool_call_id,omitempty"` // the call that a tool's message answers
+}
+
+// MessageAdded is a message that a client gave as part of the conversation: what
+// was said before a question, or elsewhere.
+type MessageAdded struct {
+	MessageID string       `json:"message_id"`
+	RunID     string       `json:"run_id,omitempty"` // turn it was given with
+	Sequence  int64        `json:"sequence"`
+	Role      Role         `json:"role"`
+	Content   string       `json:"content"`
+	ToolCalls []domain.Doc `json:"tool_calls,omitempty"`
+	Speaker
+	Subject string `json:"subject,omitempty"`
+}
+
+// EventType implements domain.Fact.
+func (MessageAdded) EventType() string { return "conversation.message_added.v1" }
+
+// DataSubject implements domain.PersonalFact.
+func (f MessageAdded) DataSubject() string { return f.Subject }
+
+// MessagesReplaced takes all messages so far out of the conversation; those that
+// follow stand in their place. Numbers are not used again.
+type MessagesReplaced struct{}
+
+// EventType implements domain.Fact.
+func (MessagesReplaced) EventType() string { return "conversation.messages_replaced.v1" }
+
+// Configured sets what completions of the conversation take when they do not say
+// otherwise. It carries all settings.
+type Configured struct{ Settings }
+
+// EventType implements domain.Fact.
+func (Configured) EventType() string { return "conversation.configured.v1" }
+
 // Deleted removes a conversation from view.
 type Deleted struct{}
 
@@ -122,6 +167,9 @@ func FactTypes() []domain.FactType {
 		domain.FactOf[TurnFailed](),
 		domain.FactOf[Renamed](),
 		domain.FactOf[FeedbackGiven](),
+		domain.FactOf[MessageAdded](),
+		domain.FactOf[MessagesReplaced](),
+		domain.FactOf[Configured](),
 		domain.FactOf[Deleted](),
 	}
 }

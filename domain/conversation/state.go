@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -24,9 +25,21 @@ type Role string
 
 // Who says a message.
 const (
+	System    Role = "system"
 	User      Role = "user"
 	Assistant Role = "assistant"
+	Tool      Role = "tool"
 )
+
+// Settings are what completions of a conversation take when they do not say
+// otherwise. What is nil or empty is not set.
+type Settings struct {
+	Model         string   `json:"model,omitempty"`
+	MaxTokens     int64    `json:"max_tokens,omitempty"`
+	Temperature   *float64 `json:"temperature,omitempty"`
+	GuardEnabled  *bool    `json:"guard_enabled,omitempty"`
+	RouterEnabled *bool    `json:"router_enabled,omitempty"`
+}
 
 // Message is one message of the window.
 type Message struct {
@@ -36,7 +49,10 @@ type Message struct {
 	Content  string
 	Sequence int64
 	At       time.Time
-	Failed   bool // its turn failed: not to be shown to a model
+	Failed   bool // its turn failed or was blocked: not to be shown to a model
+	Given    bool // by the client, beside questions and answers
+	Speaker
+	ToolCalls []domain.Doc
 }
 
 // OpenTurn is a turn that has been asked and neither answered nor failed.
@@ -54,10 +70,13 @@ type State struct {
 	UserID       string
 	Title        string
 	SessionUID   string
+	Settings     Settings
+	System       *Message   // the last system message that is out of the window
 	Messages     []Message  // the last ones, oldest first
 	Open         []OpenTurn // in the order asked
 	Answers      []string   // ids of the last answers, oldest first
-	MessageCount int64      // of all messages; also the last sequence
+	MessageCount int64      // of all messages there ever were; also the last sequence
+	Replaced     int64      // how many of them are not part of the conversation any more
 	TokenUsage   TokenUsage // of all turns
 	Cost         domain.Money
 	LastFeedback FeedbackGiven
@@ -70,7 +89,7 @@ type State struct {
 
 // Aggregate folds the streams of conversations.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "conversation", Prefix: "chat", Noun: "chat", Fold: "2",
+	Category: "conversation", Prefix: "chat", Noun: "chat", Fold: "3",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -83,19 +102,32 @@ func (s *State) apply(e domain.Event) {
 	case Started:
 		s.Exists, s.CreatedAt = true, at
 		s.AppID, s.Model, s.UserID, s.Title, s.SessionUID = f.AppID, f.Model, f.UserID, f.Title, f.SessionUID
+		s.Settings.Model = f.Model
+	case Configured:
+		s.Settings, s.Model = f.Settings, f.Settings.Model
+	case MessageAdded:
+		s.say(Message{ID: f.MessageID, RunID: f.RunID, Role: f.Role, Content: f.Content, Sequence: f.Sequence, At: at,
+			Given: true, Speaker: f.Speaker, ToolCalls: f.ToolCalls})
+	case MessagesReplaced:
+		s.Messages, s.Answers, s.System, s.Replaced = nil, nil, nil, s.MessageCount
 	case TurnAsked:
 		if f.Title != "" {
 			s.Title = f.Title
 		}
 		s.Open = append(s.Open, OpenTurn{f.RunID, f.MessageID, at})
-		s.say(Message{ID: f.MessageID, RunID: f.RunID, Role: User, Content: f.Content, Sequence: f.Sequence, At: at})
+		s.say(Message{ID: f.MessageID, RunID: f.RunID, Role: cmp.Or(f.Role, User), Content: f.Content, Sequence: f.Sequence, At: at,
+			Speaker: f.Speaker})
 	case TurnAnswered:
 		s.close(f.RunID)
 		s.TokenUsage.Prompt += f.TokenUsage.Prompt
 		s.TokenUsage.Completion += f.TokenUsage.Completion
 		s.TokenUsage.Total += f.TokenUsage.Total
 		s.Cost += f.Cost
-		s.answer(Message{ID: f.MessageID, RunID: f.RunID, Role: Assistant, Content: f.Content, Sequence: f.Sequence, At: at})
+		s.answer(Message{ID: f.MessageID, RunID: f.RunID, Role: Assistant, Content: f.Content, Sequence: f.Sequence, At: at,
+			ToolCalls: f.ToolCalls})
+		if f.Blocked {
+			s.markFailed(f.RunID)
+		}
 	case TurnFailed:
 		s.close(f.RunID)
 		s.markFailed(f.RunID)
@@ -121,12 +153,12 @@ func (s *State) apply(e domain.Event) {
 // again.
 func (s *State) applyErased(f domain.Erased, at time.Time) {
 	s.AppID, s.Model, s.UserID, s.Title, s.SessionUID = "", "", "", "", ""
-	s.Messages, s.Open, s.Answers, s.LastFeedback = nil, nil, nil, FeedbackGiven{}
+	s.Messages, s.System, s.Open, s.Answers, s.LastFeedback = nil, nil, nil, nil, FeedbackGiven{}
 	s.Erased = true
 	switch f.Type {
 	case Started{}.EventType():
 		s.Exists, s.CreatedAt = true, at
-	case TurnAsked{}.EventType(), TurnAnswered{}.EventType(), TurnFailed{}.EventType():
+	case TurnAsked{}.EventType(), TurnAnswered{}.EventType(), TurnFailed{}.EventType(), MessageAdded{}.EventType():
 		s.MessageCount++
 	}
 }
@@ -138,8 +170,19 @@ func (s *State) say(m Message) {
 	for i := len(s.Messages) - 1; i >= 0; i-- {
 		size += len(s.Messages[i].Content)
 		if n := len(s.Messages) - i; n > 1 && (n > Window || size > windowBytes) {
+			s.pin(s.Messages[:i+1])
 			s.Messages = slices.Delete(s.Messages, 0, i+1)
 			return
+		}
+	}
+}
+
+// pin keeps the last system message of those that leave the window: without it,
+// a model would forget what it is to be.
+func (s *State) pin(leaving []Message) {
+	for _, m := range leaving {
+		if m.Role == System && !m.Failed {
+			s.System = &m
 		}
 	}
 }
@@ -173,20 +216,29 @@ func (s *State) Turn(runID string) (OpenTurn, bool) {
 	return s.Open[i], true
 }
 
-// Prompt returns what a model is to be shown for answering an open turn: the
-// finished turns before it, each question followed by its answer, and the
-// turn's own question last. Failed turns and other open ones are left out.
+// Prompt returns what a model is to be shown for answering an open turn: what
+// the client gave and the finished turns before it, each question followed by
+// its answer, and the turn's own question last. Failed turns and other open ones
+// are left out. Whoever is given messages must not change their tool calls.
 func (s *State) Prompt(runID string) []Message {
 	answers := map[string]Message{}
 	for _, m := range s.Messages {
-		if m.Role == Assistant {
+		if m.answers() {
 			answers[m.RunID] = m
 		}
 	}
 	var out []Message
+	if s.System != nil {
+		out = append(out, *s.System)
+	}
 	for _, m := range s.Messages {
-		switch answer, answered := answers[m.RunID]; {
-		case m.Role != User || m.Failed:
+		answer, answered := answers[m.RunID]
+		switch {
+		case m.Failed, m.answers():
+		case m.Given:
+			if m.RunID == "" || m.RunID == runID || answered {
+				out = append(out, m)
+			}
 		case m.RunID == runID:
 			return append(out, m)
 		case answered:
@@ -195,6 +247,9 @@ func (s *State) Prompt(runID string) []Message {
 	}
 	return out
 }
+
+// answers tells whether a message ends a turn.
+func (m *Message) answers() bool { return m.Role == Assistant && !m.Given }
 
 // Subject is whose key seals what is said in the conversation.
 func (s *State) Subject() string { return subject(s.UserID, s.ID) }

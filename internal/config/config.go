@@ -120,6 +120,9 @@ type Gateway struct {
 	ConnectTimeout   time.Duration `yaml:"connect_timeout" env:"GATEWAY_CONNECT_TIMEOUT" doc:"How long connecting to a provider may take."`
 	FirstByteTimeout time.Duration `yaml:"first_byte_timeout" env:"GATEWAY_FIRST_BYTE_TIMEOUT" doc:"How long a provider may take to begin its answer. An answer that is not streamed begins when it is complete."`
 	StallTimeout     time.Duration `yaml:"stall_timeout" env:"GATEWAY_STALL_TIMEOUT" doc:"How long a provider may be silent within an answer."`
+	GuardBlock       []string      `yaml:"guard_block" env:"GUARD_BLOCK" doc:"What the guard of chats lets not pass: prompt_injection, secret, payment_card, bank_account, national_id, email, phone. It tells of the others."`
+	GuardModel       string        `yaml:"guard_model" env:"GUARD_MODEL" doc:"Model (provider/model of the workspace that calls) that judges what the guard's rules let pass. A text that it cannot be asked about does not pass. Empty: rules only."`
+	RouterModel      string        `yaml:"router_model" env:"ROUTER_MODEL" doc:"Embedding model by which the router of chats compares a question with experts and model routes."`
 }
 
 // MCP is the calling of Model Context Protocol servers.
@@ -198,6 +201,7 @@ func Default() Config {
 		Gateway: Gateway{
 			RecordPayloads: true,
 			ConnectTimeout: 5 * time.Second, FirstByteTimeout: 5 * time.Minute, StallTimeout: 2 * time.Minute,
+			GuardBlock: []string{"prompt_injection", "secret", "payment_card", "bank_account", "national_id"}, RouterModel: "strata/embed-1",
 		},
 		MCP:       MCP{Idle: 5 * time.Minute},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},

@@ -1,6 +1,10 @@
 package view
 
-import "time"
+import (
+	"time"
+
+	"strata/domain"
+)
 
 // TokenUsage counts the tokens of a turn.
 type TokenUsage struct {
@@ -20,16 +24,19 @@ type ChatTurn struct {
 
 // ChatMessage is one message of a conversation.
 type ChatMessage struct {
-	ID           string      `json:"id" example:"msg_01jk2m3n4p5q6r7s8t9v0w1x2y"`
-	SessionID    string      `json:"session_id" doc:"The conversation it belongs to."`
-	Role         string      `json:"role" enum:"system,user,assistant,tool" example:"user"`
-	Content      string      `json:"content" example:"What are your business hours?"`
-	RunID        string      `json:"run_id,omitempty"`
-	FinishReason string      `json:"finish_reason,omitempty" example:"stop"`
-	TokenUsage   *TokenUsage `json:"token_usage,omitempty"`
-	Feedback     string      `json:"feedback,omitempty" enum:"positive,negative"`
-	Error        string      `json:"error,omitempty" doc:"Why the turn failed, if it did."`
-	CreatedAt    time.Time   `json:"created_at"`
+	ID           string       `json:"id" example:"msg_01jk2m3n4p5q6r7s8t9v0w1x2y"`
+	SessionID    string       `json:"session_id" doc:"The conversation it belongs to."`
+	Role         string       `json:"role" enum:"system,user,assistant,tool" example:"user"`
+	Content      string       `json:"content" example:"What are your business hours?"`
+	Name         string       `json:"name,omitempty" doc:"Of the participant."`
+	ToolCallID   string       `json:"tool_call_id,omitempty" doc:"The call that a tool's message answers."`
+	ToolCalls    []domain.Doc `json:"tool_calls,omitempty" doc:"Tools that the assistant wants called, in OpenAI's form."`
+	RunID        string       `json:"run_id,omitempty"`
+	FinishReason string       `json:"finish_reason,omitempty" example:"stop"`
+	TokenUsage   *TokenUsage  `json:"token_usage,omitempty"`
+	Feedback     string       `json:"feedback,omitempty" enum:"positive,negative"`
+	Error        string       `json:"error,omitempty" doc:"Why the turn failed, if it did."`
+	CreatedAt    time.Time    `json:"created_at"`
 }
 
 // ChatHistory is a conversation with its messages.

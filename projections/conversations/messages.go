@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 
 	"strata/domain"
 	"strata/domain/conversation"
@@ -22,6 +23,8 @@ func (r *row) apply(ctx context.Context, tx projections.Tx, e domain.Event) erro
 		err = r.end(ctx, tx, f.RunID, Failed, f.Code, f.Message)
 	case conversation.FeedbackGiven:
 		err = r.rate(ctx, tx, f, e)
+	case conversation.MessagesReplaced:
+		err = r.clear(ctx, tx)
 	case domain.Erased:
 		err = r.erase(ctx, tx)
 	}
@@ -33,10 +36,18 @@ func (r *row) apply(ctx context.Context, tx projections.Tx, e domain.Event) erro
 
 func (r *row) say(ctx context.Context, tx projections.Tx, m Message) error {
 	r.readable = r.readable || m.Status != Erased
-	_, err := tx.Exec(ctx, `INSERT INTO messages (conversation, sequence, id, run_id, role, content, status, finish_reason, error_code, error,
+	calls := ""
+	if len(m.ToolCalls) > 0 {
+		b, err := json.Marshal(m.ToolCalls)
+		if err != nil {
+			return err
+		}
+		calls = string(b)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO messages (conversation, sequence, id, run_id, role, name, tool_call_id, tool_calls, content, status, finish_reason, error_code, error,
 	model, prompt_tokens, completion_tokens, total_tokens, cost, feedback, at, scope)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
-		r.state.ID, m.Sequence, m.ID, m.RunID, string(m.Role), m.Content, string(m.Status), m.FinishReason, m.ErrorCode, m.Error,
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
+		r.state.ID, m.Sequence, m.ID, m.RunID, string(m.Role), m.Name, m.ToolCallID, calls, m.Content, string(m.Status), m.FinishReason, m.ErrorCode, m.Error,
 		m.Model, m.TokenUsage.Prompt, m.TokenUsage.Completion, m.TokenUsage.Total, int64(m.Cost), fold.Micros(m.At), scopeOf(r.workspace))
 	return err
 }
@@ -58,6 +69,16 @@ ON CONFLICT (conversation, message_id) DO UPDATE SET id = excluded.id, rating = 
 	}
 	_, err = tx.Exec(ctx, `UPDATE messages SET feedback = ? WHERE id = ? AND conversation = ?`, string(f.Rating), f.MessageID, r.state.ID)
 	return err
+}
+
+// clear takes messages out that others stand in the place of.
+func (r *row) clear(ctx context.Context, tx projections.Tx) error {
+	for _, statement := range []string{`DELETE FROM messages WHERE conversation = ?`, `DELETE FROM feedback WHERE conversation = ?`} {
+		if _, err := tx.Exec(ctx, statement, r.state.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // erase takes out what is held of the conversation's messages.

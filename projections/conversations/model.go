@@ -5,6 +5,7 @@ package conversations
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"strata/domain"
@@ -29,7 +30,9 @@ CREATE TABLE conversations (
   user_id       TEXT NOT NULL,
   session_uid   TEXT NOT NULL,
   title         TEXT NOT NULL,
-  message_count INTEGER NOT NULL,
+  message_count INTEGER NOT NULL, -- that there ever were
+  replaced      INTEGER NOT NULL, -- of those, that are gone
+  settings      TEXT NOT NULL,    -- JSON
   prompt_tokens INTEGER NOT NULL,
   completion_tokens INTEGER NOT NULL,
   total_tokens  INTEGER NOT NULL,
@@ -44,7 +47,10 @@ CREATE TABLE messages (
   sequence      INTEGER NOT NULL,
   id            TEXT NOT NULL,
   run_id        TEXT NOT NULL,
-  role          TEXT NOT NULL, -- user or assistant
+  role          TEXT NOT NULL, -- system, user, assistant or tool
+  name          TEXT NOT NULL,
+  tool_call_id  TEXT NOT NULL,
+  tool_calls    TEXT NOT NULL, -- JSON, '' for none
   content       TEXT NOT NULL,
   status        TEXT NOT NULL, -- open, done, failed, erased
   finish_reason TEXT NOT NULL,
@@ -99,7 +105,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 2 }
+func (Model) Version() int { return 3 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {
@@ -166,7 +172,7 @@ func load(ctx context.Context, tx projections.Tx, e domain.Event) (*row, error) 
 	}
 	r.state = &conversation.State{
 		ID: c.ID, AppID: c.AppID, Model: c.Model, UserID: c.UserID, Title: c.Title, SessionUID: c.SessionUID, MessageCount: c.MessageCount,
-		TokenUsage: c.TokenUsage, Cost: c.Cost, Exists: true, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+		Replaced: c.Replaced, Settings: c.Settings, TokenUsage: c.TokenUsage, Cost: c.Cost, Exists: true, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
 	return r, err
 }
@@ -176,15 +182,19 @@ func (r *row) store(ctx context.Context, tx projections.Tx) error {
 	if s.Deleted {
 		return drop(ctx, tx, s.ID)
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, organization, workspace, app_id, model, user_id, session_uid, title, message_count,
-	prompt_tokens, completion_tokens, total_tokens, cost, created_at, updated_at, revision, readable)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	settings, err := json.Marshal(s.Settings)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO conversations (id, organization, workspace, app_id, model, user_id, session_uid, title, message_count,
+	replaced, settings, prompt_tokens, completion_tokens, total_tokens, cost, created_at, updated_at, revision, readable)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET app_id = excluded.app_id, model = excluded.model, user_id = excluded.user_id,
 	session_uid = excluded.session_uid, title = excluded.title, message_count = excluded.message_count,
-	prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens, total_tokens = excluded.total_tokens,
+	replaced = excluded.replaced, settings = excluded.settings, prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens, total_tokens = excluded.total_tokens,
 	cost = excluded.cost, updated_at = excluded.updated_at, revision = excluded.revision, readable = excluded.readable`,
 		s.ID, r.organization, r.workspace, s.AppID, s.Model, s.UserID, s.SessionUID, s.Title, s.MessageCount,
-		s.TokenUsage.Prompt, s.TokenUsage.Completion, s.TokenUsage.Total, int64(s.Cost),
+		s.Replaced, string(settings), s.TokenUsage.Prompt, s.TokenUsage.Completion, s.TokenUsage.Total, int64(s.Cost),
 		fold.Micros(s.CreatedAt), fold.Micros(s.UpdatedAt), int64(r.revision), r.readable)
 	return err
 }

@@ -1,6 +1,8 @@
 package conversations
 
 import (
+	"cmp"
+
 	"strata/domain"
 	"strata/domain/conversation"
 )
@@ -33,6 +35,8 @@ func (p *Past) apply(n int, e domain.Event) {
 				p.Said[i].Feedback = f.Rating
 			}
 		}
+	case conversation.MessagesReplaced:
+		p.Said = nil
 	case domain.Erased:
 		for i := range p.Said {
 			p.Said[i].Content, p.Said[i].Error, p.Said[i].Status = "", "", Erased
@@ -60,18 +64,21 @@ func MessageOf(e domain.Event, count int64) (Message, bool) {
 	at := e.Meta.OccurredAt
 	switch f := e.Fact.(type) {
 	case conversation.TurnAsked:
-		return Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.User,
-			Content: f.Content, Status: Open, At: at}, true
+		return Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: cmp.Or(f.Role, conversation.User),
+			Speaker: f.Speaker, Content: f.Content, Status: Open, At: at}, true
+	case conversation.MessageAdded:
+		return Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: f.Role, Content: f.Content, Status: Done,
+			Speaker: f.Speaker, ToolCalls: f.ToolCalls, At: at}, true
 	case conversation.TurnAnswered:
 		return Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.Assistant, Content: f.Content, Status: Done,
-			FinishReason: f.FinishReason, Model: f.Model, TokenUsage: f.TokenUsage, Cost: f.Cost, At: at}, true
+			FinishReason: f.FinishReason, Model: f.Model, ToolCalls: f.ToolCalls, TokenUsage: f.TokenUsage, Cost: f.Cost, At: at}, true
 	case conversation.TurnFailed:
 		return Message{ID: f.MessageID, RunID: f.RunID, Sequence: f.Sequence, Role: conversation.Assistant, Content: f.PartialContent, Status: Failed,
 			FinishReason: "error", ErrorCode: f.Code, Error: f.Message, At: at}, f.MessageID != ""
 	case domain.Erased:
 		role := conversation.Assistant
 		switch f.Type {
-		case conversation.TurnAsked{}.EventType():
+		case conversation.TurnAsked{}.EventType(), conversation.MessageAdded{}.EventType(): // by whom is lost
 			role = conversation.User
 		case conversation.TurnAnswered{}.EventType():
 		default:

@@ -3,6 +3,7 @@ package conversations
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,7 +24,9 @@ type Conversation struct {
 	UserID       string
 	SessionUID   string
 	Title        string
-	MessageCount int64
+	MessageCount int64 // that there ever were
+	Replaced     int64 // of those, that are not part of it any more
+	Settings     conversation.Settings
 	TokenUsage   conversation.TokenUsage
 	Cost         domain.Money
 	CreatedAt    time.Time
@@ -44,10 +47,12 @@ const (
 
 // Message is a message of a chat.
 type Message struct {
-	ID           string
-	RunID        string
-	Sequence     int64
-	Role         conversation.Role
+	ID       string
+	RunID    string
+	Sequence int64
+	Role     conversation.Role
+	conversation.Speaker
+	ToolCalls    []domain.Doc
 	Content      string
 	Status       Status
 	FinishReason string // of answers
@@ -94,12 +99,27 @@ type Queries struct{ db query.Reader }
 // NewQueries makes the queries of a model's database.
 func NewQueries(db query.Reader) *Queries { return &Queries{db: db} }
 
-const columns = `id, app_id, model, user_id, session_uid, title, message_count, prompt_tokens, completion_tokens, total_tokens, cost,
+const columns = `id, app_id, model, user_id, session_uid, title, message_count, replaced, settings, prompt_tokens, completion_tokens, total_tokens, cost,
 	created_at, updated_at, revision`
 
 func (c *Conversation) into() []any {
-	return []any{&c.ID, &c.AppID, &c.Model, &c.UserID, &c.SessionUID, &c.Title, &c.MessageCount, &c.TokenUsage.Prompt, &c.TokenUsage.Completion,
+	return []any{&c.ID, &c.AppID, &c.Model, &c.UserID, &c.SessionUID, &c.Title, &c.MessageCount, &c.Replaced, asJSON{&c.Settings}, &c.TokenUsage.Prompt, &c.TokenUsage.Completion,
 		&c.TokenUsage.Total, &c.Cost, fold.At{Into: &c.CreatedAt}, fold.At{Into: &c.UpdatedAt}, &c.Revision}
+}
+
+// asJSON scans a text column of JSON; "" leaves what it is read into as it is.
+type asJSON struct{ into any }
+
+// Scan implements sql.Scanner.
+func (j asJSON) Scan(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("JSON in a column of type %T", value)
+	}
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), j.into)
 }
 
 func scan(r query.Row) (Conversation, error) {
@@ -146,12 +166,12 @@ func (q *Queries) Get(ctx context.Context, workspace, id string) (Conversation, 
 	return c, nil
 }
 
-const messageColumns = `id, run_id, sequence, role, content, status, finish_reason, error_code, error, model, prompt_tokens,
+const messageColumns = `id, run_id, sequence, role, name, tool_call_id, tool_calls, content, status, finish_reason, error_code, error, model, prompt_tokens,
 	completion_tokens, total_tokens, cost, feedback, at`
 
 func scanMessage(r query.Row) (Message, error) {
 	var m Message
-	err := r.Scan(&m.ID, &m.RunID, &m.Sequence, &m.Role, &m.Content, &m.Status, &m.FinishReason, &m.ErrorCode, &m.Error, &m.Model,
+	err := r.Scan(&m.ID, &m.RunID, &m.Sequence, &m.Role, &m.Name, &m.ToolCallID, asJSON{&m.ToolCalls}, &m.Content, &m.Status, &m.FinishReason, &m.ErrorCode, &m.Error, &m.Model,
 		&m.TokenUsage.Prompt, &m.TokenUsage.Completion, &m.TokenUsage.Total, &m.Cost, &m.Feedback, fold.At{Into: &m.At})
 	return m, err
 }
@@ -178,6 +198,15 @@ func (q *Queries) Latest(ctx context.Context, id string, n int) ([]Message, erro
 	r, err := q.messages(ctx, id, query.Page{Limit: n, Desc: true})
 	slices.Reverse(r.Items)
 	return r.Items, err
+}
+
+// Before reads the n messages before one, or the latest when before is "",
+// oldest first, of a chat that the caller has been shown already, and whether
+// there are more before them. A message that is not there is a VALIDATION_ERROR.
+func (q *Queries) Before(ctx context.Context, id, before string, n int) ([]Message, bool, error) {
+	r, err := q.messages(ctx, id, query.Page{Limit: n, After: before, Desc: true})
+	slices.Reverse(r.Items)
+	return r.Items, r.HasMore, err
 }
 
 // Feedback reads what people thought of a chat's answers, oldest first.

@@ -53,6 +53,11 @@ func (f *frames) write(fr Frame) error {
 	if err != nil {
 		return err
 	}
+	return f.sendText(b)
+}
+
+// sendText sends the text of one frame.
+func (f *frames) sendText(b []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started = true

@@ -37,6 +37,7 @@ func (s *Service) Register(r *httpx.Router) {
 			"messages": "OpenAI's format is spoken at /openai/v1/chat/completions and /api/v1/gateway/v1/chat/completions",
 		},
 	}, s.complete)
+	s.registerCompletions(r)
 	r.Raw(httpx.Op{
 		ID: "chatStream", Method: http.MethodGet, Path: "/chat/stream", Mount: httpx.API, Tag: "Chat",
 		Summary: "Chat over a websocket",

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"strata/commands"
 	"strata/domain"
 	"strata/domain/catalogue"
 	"strata/domain/conversation"
 	"strata/gateway"
+	"strata/gateway/guard"
 	"strata/internal/httpx"
 	"strata/internal/view"
 )
@@ -22,13 +24,19 @@ type Service struct {
 	Handler        *commands.Handler
 	Resources      *commands.Resources
 	Gateway        *gateway.Gateway
-	RecordPayloads bool // keep what was said in the inference log as well
+	Catalogue      Catalogue // experts and routes, for completions
+	Guard          *guard.Rules
+	GuardModel     string // judges beside the rules; "": nobody
+	Embedder       string // model whose embeddings the router compares
+	RecordPayloads bool   // keep what was said in the inference log as well
 	// Live ends when the server begins to drain: sockets finish the turn they
 	// are in and close.
 	Live context.Context
 	// At is called with the name of a point of a turn that has been reached, for
 	// tests that stop a process there; nil: nothing.
 	At func(point string)
+
+	vectors vectors
 }
 
 // Turn is one message to a conversation.
@@ -54,7 +62,7 @@ type Sink interface {
 // whole. Errors before the first token leave nothing with the client; the turn
 // is recorded as failed in any case.
 func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, error) {
-	if earlier, repeated, err := s.repeat(ctx, t); err != nil {
+	if earlier, repeated, err := s.repeat(ctx, t.Request, t.ChatID); err != nil {
 		return nil, err
 	} else if repeated {
 		return s.again(earlier, sink)
@@ -75,7 +83,7 @@ func (s *Service) Run(ctx context.Context, t Turn, sink Sink) (*view.ChatTurn, e
 	s.reached("turn.asked")
 	answer, err := s.answer(ctx, t, config, asked, sink)
 	if err != nil {
-		return nil, errors.Join(err, s.fail(context.WithoutCancel(ctx), t, asked, answer, err))
+		return nil, errors.Join(err, s.fail(context.WithoutCancel(ctx), t.Request, asked, answer.text, err))
 	}
 	s.reached("turn.answered")
 	return s.record(context.WithoutCancel(ctx), t, asked, answer)
@@ -133,8 +141,10 @@ type question struct {
 	chatID, runID   string
 	userID, subject string // with whom the conversation is held, and whose key seals it
 	prompt          []conversation.Message
+	appID, session  string
 	repeated        bool
 	ended           domain.Fact // how the turn ended, when the question is a repeat; nil while it runs
+	endedAt         time.Time
 }
 
 func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
@@ -151,36 +161,35 @@ func (s *Service) ask(ctx context.Context, t Turn) (question, error) {
 		q.chatID = out.ID
 		return q, err
 	}
-	return s.earlier(ctx, t, out)
+	return s.earlier(ctx, req.Principal, out)
 }
 
 // repeat finds the turn that an earlier request with the same idempotency key
 // began. It comes before everything else: the app may have changed since.
-func (s *Service) repeat(ctx context.Context, t Turn) (question, bool, error) {
-	req := t.Request
-	req.ID = t.ChatID
+func (s *Service) repeat(ctx context.Context, req commands.Request, chatID string) (question, bool, error) {
+	req.ID = chatID
 	out, repeated, err := commands.Repeat(ctx, s.Handler, conversation.Aggregate, req, seen)
 	if err != nil || !repeated {
 		return question{}, false, err
 	}
-	q, err := s.earlier(ctx, t, out)
+	q, err := s.earlier(ctx, req.Principal, out)
 	return q, true, err
 }
 
 // earlier completes a turn that was begun by an earlier request with what
 // became of it since.
-func (s *Service) earlier(ctx context.Context, t Turn, out commands.Outcome[question]) (question, error) {
+func (s *Service) earlier(ctx context.Context, p domain.Principal, out commands.Outcome[question]) (question, error) {
 	q := out.View
 	q.chatID, q.repeated = out.ID, true
-	err := commands.Events(ctx, s.Handler, conversation.Aggregate, t.Request.Principal, q.chatID, func(e domain.Event) bool {
+	err := commands.Events(ctx, s.Handler, conversation.Aggregate, p, q.chatID, func(e domain.Event) bool {
 		switch f := e.Fact.(type) {
 		case conversation.TurnAnswered:
 			if f.RunID == q.runID {
-				q.ended = f
+				q.ended, q.endedAt = f, e.Meta.OccurredAt
 			}
 		case conversation.TurnFailed:
 			if f.RunID == q.runID {
-				q.ended = f
+				q.ended, q.endedAt = f, e.Meta.OccurredAt
 			}
 		}
 		return q.ended == nil
@@ -194,7 +203,8 @@ func seen(l *commands.Loaded[conversation.State]) question {
 		return question{}
 	}
 	turn := l.State.Open[len(l.State.Open)-1]
-	return question{runID: turn.RunID, userID: l.State.UserID, subject: l.State.Subject(), prompt: l.State.Prompt(turn.RunID)}
+	return question{runID: turn.RunID, userID: l.State.UserID, subject: l.State.Subject(), prompt: l.State.Prompt(turn.RunID),
+		appID: l.State.AppID, session: l.State.SessionUID}
 }
 
 // again answers a repeated request as the first one was.
@@ -208,9 +218,17 @@ func (s *Service) again(q question, sink Sink) (*view.ChatTurn, error) {
 		}
 		return turnOf(q, f.MessageID, f.Content, f.TokenUsage), nil
 	case conversation.TurnFailed:
-		return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key failed (%s); use a new key to try again", f.Message)
+		return nil, failedBefore(f)
 	}
-	return nil, domain.Errorf(domain.CodeConflict, "the first request with this idempotency key is still running")
+	return nil, stillRunning()
+}
+
+func failedBefore(f conversation.TurnFailed) error {
+	return domain.Errorf(domain.CodeConflict, "the first request with this idempotency key failed (%s); use a new key to try again", f.Message)
+}
+
+func stillRunning() error {
+	return domain.Errorf(domain.CodeConflict, "the first request with this idempotency key is still running")
 }
 
 func turnOf(q question, messageID, text string, u conversation.TokenUsage) *view.ChatTurn {
@@ -264,7 +282,7 @@ func (s *Service) modelRequest(t Turn, config catalogue.AppConfig, q question) (
 		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: config.SystemPrompt})
 	}
 	for _, m := range q.prompt {
-		params.Messages = append(params.Messages, gateway.Message{Role: string(m.Role), Content: m.Content})
+		params.Messages = append(params.Messages, modelMessage(m))
 	}
 	return gateway.NewChat(params)
 }
@@ -275,7 +293,7 @@ func (s *Service) record(ctx context.Context, t Turn, q question, a produced) (*
 	usage.Total = usage.Prompt + usage.Completion
 	cmd := conversation.Answer{RunID: q.runID, Content: a.text, TokenUsage: usage,
 		FinishReason: a.outcome.FinishReason, Model: a.outcome.Model, Cost: a.outcome.Cost}
-	messageID, err := s.close(ctx, t, q, cmd)
+	messageID, err := s.close(ctx, t.Request, q, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -283,19 +301,18 @@ func (s *Service) record(ctx context.Context, t Turn, q question, a produced) (*
 }
 
 // fail closes the turn with what went wrong and what had been said.
-func (s *Service) fail(ctx context.Context, t Turn, q question, a produced, why error) error {
+func (s *Service) fail(ctx context.Context, req commands.Request, q question, partial string, why error) error {
 	code, message := domain.CodeOf(why), "the model could not be asked"
 	if e, ok := errors.AsType[*domain.Error](why); ok {
 		message = e.Message
 	} else if errors.Is(why, context.Canceled) {
 		code, message = domain.CodeInvalidRequest, "cancelled by the client"
 	}
-	_, err := s.close(ctx, t, q, conversation.FailTurn{RunID: q.runID, Code: code, Message: message, PartialContent: a.text})
+	_, err := s.close(ctx, req, q, conversation.FailTurn{RunID: q.runID, Code: code, Message: message, PartialContent: partial})
 	return err
 }
 
-func (s *Service) close(ctx context.Context, t Turn, q question, cmd domain.Decider[conversation.State]) (messageID string, err error) {
-	req := t.Request
+func (s *Service) close(ctx context.Context, req commands.Request, q question, cmd domain.Decider[conversation.State]) (messageID string, err error) {
 	req.ID, req.IdempotencyKey, req.Permission, req.IfMatch = q.chatID, "", "", nil
 	out, err := commands.Run(ctx, s.Handler, conversation.Aggregate, req, cmd, func(l *commands.Loaded[conversation.State]) string {
 		if n := len(l.State.Answers); n > 0 {

@@ -25,11 +25,11 @@ type chatsWindow struct {
 
 // inferenceChats registers conversations as the Inference API shows them.
 func (a *API) inferenceChats() {
-	a.inferenceChatsOn(httpx.V1, "V1", httpx.After)
-	a.inferenceChatsOn(httpx.API, "s", httpx.Cursor)
+	a.inferenceChatsOn(httpx.V1, "getChatV1", "V1", httpx.After)
+	a.inferenceChatsOn(httpx.API, "getWholeChat", "", httpx.Cursor)
 }
 
-func (a *API) inferenceChatsOn(mount *httpx.Mount, suffix string, paging httpx.Paging) {
+func (a *API) inferenceChatsOn(mount *httpx.Mount, get, suffix string, paging httpx.Paging) {
 	op := func(id, path, summary, verb string) httpx.Op {
 		return httpx.Op{ID: id, Method: http.MethodGet, Path: path, Mount: mount, Tag: "Chats", Summary: summary,
 			Permission: "conversations:" + verb, Reads: conversations.Name}
@@ -45,7 +45,7 @@ func (a *API) inferenceChatsOn(mount *httpx.Mount, suffix string, paging httpx.P
 		}
 		return list(found, func(c conversations.Conversation) (view.Chat, error) { return a.showInferenceChat(ctx, c, listedChat) })
 	})
-	serve(a, a.inferenceChat(op("getChat"+suffix, "/chats/{id}", "Get chat history", "get")))
+	serve(a, a.inferenceChat(op(get, "/chats/{id}", "Get chat history", "get")))
 	window := op("getChatWindow"+suffix, "/chats/{id}/window", "Get chat history window", "get")
 	window.Description = "The latest messages, or those before one. `has_more` tells whether there are older ones."
 	httpx.Register(a.r, window, func(ctx context.Context, in *chatsWindow) (httpx.Reply[view.Chat], error) {

@@ -53,11 +53,11 @@ type updateChat struct {
 
 // chats registers what the Inference API does to a chat beside completions.
 func (a *API) chats() {
-	a.chatsOn(httpx.V1, "V1")
-	a.chatsOn(httpx.API, "s")
+	a.chatsOn(httpx.V1, "deleteChatV1", "V1")
+	a.chatsOn(httpx.API, "removeChat", "")
 }
 
-func (a *API) chatsOn(mount *httpx.Mount, suffix string) {
+func (a *API) chatsOn(mount *httpx.Mount, remover, suffix string) {
 	for _, method := range []string{http.MethodPut, http.MethodPatch} {
 		command(a, operation[updateChat, conversation.State, view.Chat]{
 			Op: httpx.Op{ID: verbOf(method) + "Chat" + suffix, Method: method, Path: "/chats/{id}", Mount: mount, Tag: "Chats",
@@ -73,7 +73,7 @@ func (a *API) chatsOn(mount *httpx.Mount, suffix string) {
 			view: showInferenceChat,
 		})
 	}
-	remove := httpx.Op{ID: "deleteChat" + suffix, Method: http.MethodDelete, Path: "/chats/{id}", Mount: mount, Tag: "Chats",
+	remove := httpx.Op{ID: remover, Method: http.MethodDelete, Path: "/chats/{id}", Mount: mount, Tag: "Chats",
 		Summary: "Delete chat", Permission: "conversations:delete"}
 	decide := func(req *commands.Request, in *chatID) (domain.Decider[conversation.State], error) {
 		req.ID = in.ID

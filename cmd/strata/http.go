@@ -22,7 +22,6 @@ import (
 	"strata/readapi"
 	"strata/web"
 	"strata/writeapi"
-	"strata/writeapi/chat"
 )
 
 // intro opens the API's documentation.
@@ -64,11 +63,14 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	if err != nil {
 		return nil, err
 	}
+	chats, err := a.newChat()
+	if err != nil {
+		return nil, err
+	}
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
-		Chat: &chat.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
-			RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live, At: a.at},
+		Chat: chats,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 	})
 	m := a.models

@@ -58,7 +58,7 @@ func (s *Service) registerCompletions(r *httpx.Router) {
 		id, path string
 	}{
 		{httpx.V1, "createChatCompletionV1", "/chats/completions"}, {httpx.V1, "createChatV1", "/chats"},
-		{httpx.API, "createChatsCompletion", "/chats/completions"}, {httpx.API, "createChat", "/chats"},
+		{httpx.API, "completeChat", "/chats/completions"}, {httpx.API, "createChat", "/chats"},
 	} {
 		form := "OpenAI's chunks (`object` chat.completion.chunk, with `router` in the first, `guard` and `usage` in the last), ending in `data: [DONE]`."
 		if at.mount == httpx.API {

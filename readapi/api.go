@@ -14,6 +14,7 @@ import (
 	"strata/internal/view"
 	"strata/projections/analytics"
 	"strata/projections/budgets"
+	"strata/projections/connectors"
 	"strata/projections/conversations"
 	"strata/projections/erasures"
 	"strata/projections/events"
@@ -36,6 +37,7 @@ type Deps struct {
 	Conversations *conversations.Queries
 	Identity      *identity.Queries
 	Budgets       *budgets.Queries
+	Connectors    *connectors.Queries
 	Events        *events.Reader
 	Erasures      *erasures.Queries
 	History       *history.Reader
@@ -88,6 +90,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.chats()
 	a.identity()
 	a.budgets()
+	a.connectors()
 	a.inferenceLogs()
 	a.analytics()
 	a.events()

@@ -9,18 +9,20 @@ import (
 	"strata/commands"
 	"strata/domain"
 	"strata/gateway/openaiapi"
+	"strata/internal/connectors"
 	"strata/internal/httpx"
 	"strata/writeapi/chat"
 )
 
 // Deps is what the write side works with.
 type Deps struct {
-	Handler   *commands.Handler
-	Resources *commands.Resources
-	Kinds     []domain.AnyKind
-	Chat      *chat.Service
-	Erasures  *commands.Erasures
-	Models    *openaiapi.API // the gateway's face in OpenAI's wire format
+	Handler    *commands.Handler
+	Resources  *commands.Resources
+	Kinds      []domain.AnyKind
+	Chat       *chat.Service
+	Connectors *connectors.Service
+	Erasures   *commands.Erasures
+	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	// Wait blocks until a read model reflects a position, or ctx ends.
 	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
 	Random io.Reader // source of secrets
@@ -43,6 +45,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.memories()
 	a.budgets()
 	a.chats()
+	a.connectors()
 	a.identity()
 	a.feedback()
 	a.privacy()

@@ -16,6 +16,7 @@ import (
 	"strata/internal/backup"
 	"strata/internal/clickhouse"
 	"strata/internal/config"
+	"strata/internal/connectors"
 	"strata/internal/ratelimit"
 	"strata/internal/secrets"
 	"strata/internal/telemetry"
@@ -36,31 +37,32 @@ type app struct {
 	now     func() time.Time
 	at      func(point string) // see failpoint
 
-	role      role
-	store     streams.Store
-	local     *embedded.Log // the store, when it is in this process; nil: a server's
-	scavenges *embedded.Scavenges
-	codec     *streams.Codec
-	sealer    *secrets.Sealer
-	keys      subjectKeys
-	handler   *commands.Handler
-	erasures  *commands.Erasures
-	resources *commands.Resources
-	budgets   *commands.Budgets
-	models    *models
-	shelf     *copies.Shelf // of read models, for new nodes; nil: there is none
-	directory *directory
-	click     *clickhouse.DB
-	queries   *analytics.Queries
-	gateway   *gateway.Gateway
-	limiter   *ratelimit.Keeper
-	backups   *backup.Keeper
-	duty      onDuty
-	relay     *relay.Relay  // nil: none runs here
-	reactions *logbus.State // of reactors; nil unless the role runs them
-	term      time.Duration // of leases; 0 is the default
-	node      string        // name of this process among those that share the log
-	started   time.Time
+	role       role
+	store      streams.Store
+	local      *embedded.Log // the store, when it is in this process; nil: a server's
+	scavenges  *embedded.Scavenges
+	codec      *streams.Codec
+	sealer     *secrets.Sealer
+	keys       subjectKeys
+	handler    *commands.Handler
+	erasures   *commands.Erasures
+	resources  *commands.Resources
+	budgets    *commands.Budgets
+	models     *models
+	shelf      *copies.Shelf // of read models, for new nodes; nil: there is none
+	directory  *directory
+	click      *clickhouse.DB
+	connectors *connectors.Service
+	queries    *analytics.Queries
+	gateway    *gateway.Gateway
+	limiter    *ratelimit.Keeper
+	backups    *backup.Keeper
+	duty       onDuty
+	relay      *relay.Relay  // nil: none runs here
+	reactions  *logbus.State // of reactors; nil unless the role runs them
+	term       time.Duration // of leases; 0 is the default
+	node       string        // name of this process among those that share the log
+	started    time.Time
 
 	live     context.Context    // ends when the server begins to drain
 	drain    context.CancelFunc // ends live
@@ -86,7 +88,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openGateway, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openConnectors, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

@@ -124,7 +124,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	a.duty.now.Store(d)
 	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
-		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "timers": a.fireTimers,
+		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "timers": a.fireTimers,
 	} {
 		d.work.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {

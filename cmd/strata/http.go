@@ -70,7 +70,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
-		Chat: chats,
+		Chat: chats, Connectors: a.connectors,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 	})
 	m := a.models
@@ -80,7 +80,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomRead)
 	readapi.Register(r, readapi.Deps{
-		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Conversations: m.conversations,
+		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,

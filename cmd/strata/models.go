@@ -13,6 +13,7 @@ import (
 	"strata/domain/budget"
 	"strata/domain/catalogue"
 	"strata/domain/claim"
+	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
 	"strata/domain/inference"
@@ -26,6 +27,7 @@ import (
 	"strata/internal/authn"
 	"strata/projections"
 	"strata/projections/budgets"
+	"strata/projections/connectors"
 	"strata/projections/conversations"
 	"strata/projections/erasures"
 	"strata/projections/events"
@@ -41,7 +43,7 @@ import (
 
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
-	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), conversation.FactTypes(),
+	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
 }
@@ -55,7 +57,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 func allModels() []projections.Model {
 	return []projections.Model{
 		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, timers.Model{},
-		conversations.Model{}, erasures.Model{}, events.New(allFacts()),
+		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 	}
 }
 
@@ -76,6 +78,7 @@ type models struct {
 	resources     *resources.Queries
 	sessions      *sessions.Queries
 	memories      *memories.Queries
+	connectors    scanQueue
 	conversations *conversations.Queries
 	identity      *identitymodel.Queries
 	budgets       *budgets.Queries
@@ -105,6 +108,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
 		memories:      memories.NewQueries(reader(memories.Name), now),
+		connectors:    newScanQueue(reader(connectors.Name), runner),
 		conversations: conversations.NewQueries(reader(conversations.Name)),
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
@@ -128,6 +132,8 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 			m.resources.Replaced()
 		case budgets.Name:
 			m.budgets.Replaced()
+		case connectors.Name:
+			m.connectors.change()
 		case identitymodel.Name:
 			m.auth.Forget()
 		case timers.Name:
@@ -141,6 +147,8 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 			m.resources.Committed(model, events)
 		case budgets.Name:
 			m.budgets.Committed(events)
+		case connectors.Name:
+			m.connectors.change()
 		case identitymodel.Name:
 			m.auth.Forget()
 		case timers.Name:

@@ -8,6 +8,7 @@ import (
 	"strata/domain"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
+	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
 	"strata/domain/inference"
@@ -77,6 +78,9 @@ func relayedByDefault() []string {
 func secretFields(category string) []string {
 	if category == identity.APIKeys.Category {
 		return []string{"secret_hash"}
+	}
+	if category == connector.Aggregate.Category {
+		return connector.SecretFields()
 	}
 	for _, k := range catalogue.All() {
 		if k.Spec().Name == category {

@@ -9,6 +9,7 @@ import (
 
 	"strata/projections"
 	"strata/projections/budgets"
+	"strata/projections/connectors"
 	"strata/projections/conversations"
 	identitymodel "strata/projections/identity"
 	"strata/projections/resources"
@@ -76,7 +77,7 @@ func (r role) serves(room string) bool {
 func (r role) models() []projections.Model {
 	needed := map[string]role{
 		identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: writing | reading,
-		timers.Name: projecting, conversations.Name: reading | projecting,
+		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {
 		by, known := needed[m.Name()]

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"encoding/json"
+	"net/url"
 	"time"
 
 	"strata/domain"
@@ -152,3 +153,11 @@ func FactTypes() []domain.FactType {
 
 // SecretFields are the fields of facts that are never shown.
 func SecretFields() []string { return []string{"credentials"} }
+
+// Provider is whose service a bucket is at: aws, or the host of its endpoint.
+func (s S3) Provider() string {
+	if u, err := url.Parse(s.Endpoint); err == nil && u.Host != "" {
+		return u.Hostname()
+	}
+	return "aws"
+}

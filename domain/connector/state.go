@@ -30,6 +30,7 @@ func Statuses() []Status { return []Status{Pending, Scanning, Active, Failed} }
 // Scan is a scan that has files left to look into.
 type Scan struct {
 	ID     string
+	By     string   // who asked for it
 	Open   []string // files not reported on
 	Failed int
 }
@@ -81,7 +82,7 @@ func (s *State) apply(e domain.Event) {
 	case ConnectionFailed:
 		s.Tried, s.Reason, s.LastTestedAt = Failed, f.Reason, at
 	case ScanRequested:
-		s.Scans = append(slices.Clone(s.Scans), Scan{ID: f.ScanID, Open: slices.Clone(f.Files)})
+		s.Scans = append(slices.Clone(s.Scans), Scan{ID: f.ScanID, By: e.Meta.Actor, Open: slices.Clone(f.Files)})
 	case FileScanned:
 		s.report(f.ScanID, f.File, false)
 	case FileScanFailed:

@@ -31,6 +31,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
 	{resource: "backups", verbs: []string{"list", "get", "create"}, hidden: true},
 	{resource: "budgets", verbs: crud("reset")},
+	{resource: "connectors", verbs: crud("scan")},
 	{resource: "conversations", verbs: crud()},
 	{resource: "events", verbs: []string{"list", "get"}},
 	{resource: "inference-logs", verbs: []string{"list", "get"}},

@@ -20,7 +20,7 @@ const Name = "connectors"
 
 // schema: a connector's row holds the folded aggregate in state and, as columns,
 // what lists need of it. A file of a scan has its row from when the scan is asked
-// for; result is the fact that says what was found, '' until then.
+// for; result is the fact that says what was found, ” until then.
 const schema = `
 CREATE TABLE connectors (
   id           TEXT PRIMARY KEY,

@@ -221,8 +221,9 @@ func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request,
 	if spec.Key == "" || changes[spec.Key] != nil {
 		return r.create(ctx, kind, req, cmd)
 	}
+	longest := domain.MaxLength(kind.Type(), spec.Key)
 	for n := 1; ; n++ {
-		cmd.Doc[spec.Key] = copyName(src.Resource.Doc.String(spec.Key), n)
+		cmd.Doc[spec.Key] = copyName(src.Resource.Doc.String(spec.Key), n, longest)
 		out, err := r.create(ctx, kind, req, cmd)
 		if domain.CodeOf(err) != domain.CodeConflict || n == 100 {
 			return out, err
@@ -288,11 +289,16 @@ func (r *Resources) seal(kind string, doc domain.Doc) (domain.Doc, error) {
 	return doc, nil
 }
 
-func copyName(name string, n int) json.RawMessage {
-	if n == 1 {
-		return text(name + " (copy)")
+// copyName names the n-th copy of what has a name, in at most longest characters.
+func copyName(name string, n, longest int) json.RawMessage {
+	suffix := " (copy)"
+	if n > 1 {
+		suffix = fmt.Sprintf(" (copy %d)", n)
 	}
-	return text(fmt.Sprintf("%s (copy %d)", name, n))
+	if runes, room := []rune(name), longest-len(suffix); longest > 0 && len(runes) > room {
+		name = string(runes[:max(room, 0)])
+	}
+	return text(name + suffix)
 }
 
 func text(s string) json.RawMessage {

@@ -2,10 +2,12 @@ package commands_test
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"strata/commands"
 	"strata/domain"
@@ -174,6 +176,15 @@ func TestCloneAndSecrets(t *testing.T) {
 		ok(t, err)
 		if got := clone.View.Resource.Doc.String("name"); got != want || clone.ID == app.ID {
 			t.Errorf("clone is called %q, want %q", got, want)
+		}
+	}
+	long, err := w.res.Create(ctx, catalogue.Apps, req, doc(t, `{"name":"`+strings.Repeat("ü", 200)+`","type":"chat"}`))
+	ok(t, err)
+	for _, suffix := range []string{" (copy)", " (copy 2)"} {
+		clone, err := w.res.Clone(ctx, catalogue.Apps, req, long.ID, nil)
+		ok(t, err)
+		if got := clone.View.Resource.Doc.String("name"); utf8.RuneCountInString(got) != 200 || !strings.HasSuffix(got, suffix) {
+			t.Errorf("the clone of a long name is called %q", got)
 		}
 	}
 	provider, err := w.res.Create(ctx, catalogue.Providers, req, doc(t, `{"name":"local","type":"ollama","api_key":"top secret"}`))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -145,6 +146,21 @@ func FieldNames(t reflect.Type) []string {
 		}
 	}
 	return out
+}
+
+// MaxLength is how many characters a text field may have, 0 without limit.
+func MaxLength(t reflect.Type, field string) int {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == field {
+			n, err := strconv.Atoi(f.Tag.Get("maxLength"))
+			if err != nil { // none is said
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func fieldsWith(t reflect.Type, access string) []string { return fieldsTagged(t, "access", access) }

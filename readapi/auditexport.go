@@ -39,7 +39,7 @@ func (a *API) auditExports() {
 		Description: "Answers where the file can be downloaded. It ends with a signed proof, so `strata audit verify FILE` can check it anywhere."},
 		a.exportAudit)
 	httpx.Stream(a.r, httpx.Op{ID: "downloadAudit", Method: http.MethodGet, Path: "/audit/export", Mount: httpx.API, Tag: "Audit",
-		Summary: "Download audit logs", Permission: "audit:export", Reads: events.Name, Streaming: true, ResultMedia: audit.JSONL.Media(),
+		Summary: "Download audit logs", Permission: "audit:export", Reads: events.Name, Streaming: true, ResultMedia: audit.JSONL.Media(), AlsoMedia: []string{audit.CSV.Media()},
 		Description: "A file of entries in the order of their chain, each with its hash and the previous one, as CSV or as an object a line. " +
 			"The last line is a signed proof of what the file holds; a file without it was cut off."},
 		a.downloadAudit)

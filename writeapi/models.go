@@ -27,6 +27,7 @@ func modelOp(route openaiapi.Route, mount *httpx.Mount, suffix string) httpx.Op 
 	switch route.Path {
 	case "/chat/completions":
 		op.ID, op.Permission, op.Streaming = "createChatCompletion", "models:invoke", true
+		op.AlsoMedia = []string{"text/event-stream"}
 		op.Description = "JSON, or with stream=true chunks ending in `data: [DONE]`. Model ids: provider/model, flotorch/<route>, or a bare name."
 		op.Body, op.Result = reflect.TypeFor[openaiapi.ChatRequestDoc](), reflect.TypeFor[openaiapi.ChatResponseDoc]()
 	case "/embeddings":

@@ -28,7 +28,7 @@ func (a *API) privacy() {
 		Description: "Destroys the key that the person's data is sealed under, for good: from then on nobody can read it, in the log, in backups or anywhere else. " +
 			"Every copy in read models, snapshots and analytics is removed too. Answers 200 when all of that is done and 202 while copies are still being removed; " +
 			"what was begun is carried out, also after a restart. That something was there remains visible: ids, times, types and counts.",
-		Permission: "privacy:erase", Status: http.StatusAccepted}
+		Permission: "privacy:erase", Status: http.StatusAccepted, AlsoStatus: []int{http.StatusOK}}
 	httpx.Register(a.r, op, func(ctx context.Context, in *eraseSubject) (httpx.Reply[view.Erasure], error) {
 		var none httpx.Reply[view.Erasure]
 		req := request(ctx, op.Permission, "")

@@ -75,9 +75,9 @@ type EmbeddingResponseDoc struct {
 
 // EmbeddingDoc is one vector.
 type EmbeddingDoc struct {
-	Object    string    `json:"object" example:"embedding"`
-	Index     int       `json:"index"`
-	Embedding []float64 `json:"embedding"`
+	Object    string `json:"object" example:"embedding"`
+	Index     int    `json:"index"`
+	Embedding any    `json:"embedding" doc:"Numbers, or with encoding_format base64 a text: little-endian float32." example:"[0.1,0.2]"`
 }
 
 // ModelListDoc is the list of models.

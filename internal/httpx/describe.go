@@ -48,9 +48,13 @@ func (d *document) operation(o *operation, names []string) *huma.Operation {
 	if o.upload != nil {
 		out.RequestBody = o.upload.requestBody()
 	}
+	for _, status := range o.AlsoStatus {
+		out.Responses[strconv.Itoa(status)] = d.success(o)
+	}
 	for _, status := range errorStatuses(o) {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + errorName(o.Mount)}
 	}
+	out.Responses["default"] = &huma.Response{Ref: "#/components/responses/" + errorName(o.Mount)} // what a body names may be missing, an engine away
 	return out
 }
 
@@ -138,6 +142,9 @@ func (d *document) success(o *operation) *huma.Response {
 		return out
 	}
 	out.Content = d.answer(o)
+	for _, media := range o.AlsoMedia {
+		out.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: ""}
+	}
 	return out
 }
 

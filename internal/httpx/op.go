@@ -53,6 +53,10 @@ type Op struct {
 	Result      reflect.Type
 	ResultView  View
 	ResultMedia string // of a raw handler's answer; default application/json
+	// AlsoMedia and AlsoStatus are what an answer can be instead: frames when the
+	// request asks for a stream, 200 in place of 202.
+	AlsoMedia  []string
+	AlsoStatus []int
 
 	BodyExample   any // Go value or json.RawMessage in canonical spelling; else built from `example` tags
 	ResultExample any

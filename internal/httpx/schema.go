@@ -160,7 +160,7 @@ func documented(fs *huma.Schema, f jsonField, view View) *huma.Schema {
 	case "w", "uw":
 		fs.WriteOnly = true
 	}
-	if !f.nullable() && view != Update || (fs.Type == "" && fs.Ref == "" && fs.AnyOf == nil && fs.OneOf == nil) {
+	if !f.nullable(view) || (fs.Type == "" && fs.Ref == "" && fs.AnyOf == nil && fs.OneOf == nil) {
 		return fs
 	}
 	if fs.Ref == "" && fs.AnyOf == nil && fs.OneOf == nil {

@@ -144,7 +144,7 @@ func (c shapes) object(t reflect.Type, view View) *shape {
 			continue
 		}
 		f.required = view == Create && f.presence == kept && jf.Tag.Get("required") == "true"
-		f.nullable = view == Update || view == Output || jf.nullable()
+		f.nullable = view == Output || jf.nullable(view)
 		if view != Output && f.presence == kept {
 			leaf := leafSchema(t, jf)
 			f.check, f.integer = newChecker(leaf, f.shape != nil), integerOf(jf.Type)
@@ -152,7 +152,7 @@ func (c shapes) object(t reflect.Type, view View) *shape {
 				f.fallback = jf.fallback(leaf)
 			}
 		}
-		if view == Output && !jf.nullable() {
+		if view == Output && !jf.nullable(view) {
 			f.empty = emptyOf(jf.Type)
 		}
 		s.fills = s.fills || f.required || f.fallback != nil
@@ -217,13 +217,20 @@ type jsonField struct {
 	omit bool // omitempty or omitzero
 }
 
-// nullable tells whether the field's type allows null in a message.
-func (f jsonField) nullable() bool {
+// nullable tells whether the field may be null in a message of a view. What must be
+// given when something is created, must be given a value.
+func (f jsonField) nullable(view View) bool {
+	if view == Update {
+		return true
+	}
 	switch f.Tag.Get("nullable") {
 	case "true":
 		return true
 	case "false":
 		return false
+	}
+	if view == Create && f.Tag.Get("required") == "true" {
+		return f.Type.Kind() == reflect.Interface || f.Type == rawMessageType
 	}
 	return (f.Type.Kind() == reflect.Pointer && !f.omit) || f.Type.Kind() == reflect.Interface ||
 		f.Type == rawMessageType

@@ -100,7 +100,7 @@ func (c *Client) Do(t testing.TB, want int, method, path string, body any, heade
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.t = t
+	a.For(t)
 	if a.Status != want {
 		t.Fatalf("%s: status %d, want %d: %s", a.Request, a.Status, want, a.Short())
 	}
@@ -147,6 +147,9 @@ type Answer struct {
 
 	t testing.TB
 }
+
+// For makes an answer of Call fail a test when it lacks what is asked of it.
+func (a *Answer) For(t testing.TB) *Answer { a.t = t; return a }
 
 // Short is the body, cut for messages.
 func (a *Answer) Short() string {

@@ -111,6 +111,15 @@ deploy-check: engine build .cache/venv-deploy/ready ## image, compose, Kubernete
 	.cache/venv-deploy/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+.PHONY: conformance
+conformance: engine build .cache/venv-conformance/ready ## every documented operation of the published APIs, and random requests
+	$(GO) test -tags e2e -count=1 -timeout 15m ./test/conformance/...
+
+.cache/venv-conformance/ready: test/conformance/requirements.txt
+	$(PYTHON) -m venv .cache/venv-conformance
+	.cache/venv-conformance/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 .PHONY: browser
 browser: engine build web/$(INSTALLED) ## the console in a browser against the real server
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/browser/...

@@ -1,0 +1,51 @@
+//go:build e2e
+
+package conformance
+
+// absentInResources are fields of resources inside of answers that may be absent, and
+// why. The tables list everything a resource can have; a field that nothing was said
+// about is left out of plain answers.
+var absentInResources = map[string]string{
+	"chat_message.id":                     "messages that a client brought along have none",
+	"chat_message.session_id":             "only of chats that belong to a session",
+	"chat_message.attachments":            "only where there are some",
+	"chat_message.metadata":               "only where there is some",
+	"chat_message.tool_calls":             "only where there are some",
+	"chat_message.run_id":                 "only of answers",
+	"chat_message.finish_reason":          "only of answers",
+	"chat_message.token_usage.prompt":     "only of answers",
+	"chat_message.token_usage.completion": "only of answers",
+	"chat_message.token_usage.total":      "only of answers",
+	"chat_message.feedback":               "only once given",
+	"chat_message.created_at":             "messages that a client brought along have none",
+	"session_event.state_delta":           "only of events that change the state",
+	"session_event.invocation_id":         "only where the client gave one",
+	"memory.agent_id":                     "only where the client gave one",
+	"memory.session_id":                   "only where the client gave one",
+	"memory.app_id":                       "only where the client gave one",
+	"memory.score":                        "only of searches",
+	"memory.expires_at":                   "only where it expires",
+	"argument.deleted_at":                 "a deleted argument is not found",
+	"argument._id":                        "of single answers",
+	"argument.model":                      "of requests",
+	"argument.echo":                       "of requests",
+	"argument.max_tokens":                 "of requests",
+	"argument.temperature":                "of requests",
+	"argument.top_p":                      "of requests",
+	"argument.error":                      "only of failures",
+	"argument.duration":                   "of completions",
+	"inference_log.error":                 "only of failures",
+	"inference_log.tags":                  "only where there are some",
+	"model.context_window":                "only where it is known",
+	"model.max_output_tokens":             "only where it is known",
+	"model.input_price_per_million":       "only where it is known",
+	"model.output_price_per_million":      "only where it is known",
+	"connector_instance.s3":               "a secret",
+	"connector_instance.credentials":      "a secret",
+	"connector_instance.config":           "a secret",
+	"connector_instance.last_tested_at":   "only once tested",
+	"connector_instance.last_scanned_at":  "only once scanned",
+	"connector_training.files":            "only where the client gave them",
+	"connector_training.target":           "only where the client gave one",
+	"connector_training.features":         "only where the client gave them",
+}

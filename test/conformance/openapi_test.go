@@ -1,0 +1,93 @@
+//go:build e2e
+
+package conformance
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"strata/test/kit"
+)
+
+// The bounds of the random requests: cases per operation beside those that the
+// document's limits suggest, and the time of the whole run.
+const (
+	randomCases = "4"
+	randomTime  = 9 * time.Minute
+)
+
+// tool is a program of the Python environment that the Makefile makes.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	root, err := kit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, ".cache", "venv-conformance", "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("run make conformance, which installs it: %v", err)
+	}
+	return path
+}
+
+// saved writes one of the server's documents to a file.
+func saved(t *testing.T, s *kit.Server, path string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "openapi.json")
+	if err := os.WriteFile(file, s.ClientFor("").Get(t, path).Body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Both documents are valid OpenAPI 3.1, and so is every example in them by its schema.
+func TestDocumentsAndExamples(t *testing.T) {
+	for _, path := range []string{"/api/v1/openapi.json", "/v1/openapi.json"} {
+		cmd := exec.CommandContext(t.Context(), tool(t, "python"), "examples.py", saved(t, shared, path))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", path, err, out)
+		}
+	}
+}
+
+// Requests made from the document, valid and not, meet no server error and no answer
+// that the document does not tell of. Both documents hold the whole surface, so one is
+// enough. What streams without end is left out, and what a run must not do to its own
+// server: kill projections by rebuilding them under load.
+func TestRandomRequests(t *testing.T) {
+	s := kit.Start(t, kit.Options{Env: []string{
+		"STRATA_RATE_LIMIT_ANONYMOUS_KEY=0", "STRATA_READ_WAIT=20ms", // positions are random, too
+		"STRATA_BACKUP_DIR=" + t.TempDir(),
+	}})
+	if err := s.WaitClickHouse(patience); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), randomTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tool(t, "schemathesis"), "run", saved(t, s, "/v1/openapi.json"),
+		"--url", s.URL, "--no-color", "--header", "Authorization: Bearer "+kit.AdminKey,
+		"--checks", "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance",
+		"--phases", "examples,coverage,fuzzing", "--max-examples", randomCases, "--seed", "20261122",
+		"--generation-database", "none", "--continue-on-failure", "--request-timeout", "60", "--warnings", "off",
+		"--suppress-health-check", "all", "--workers", "2",
+		"--exclude-path-regex", `(/stream|/ws|/rebuild)$`)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, tail(string(out), 12000))
+	}
+	t.Log(tail(string(out), 600))
+}
+
+func tail(text string, most int) string {
+	if len(text) > most {
+		text = "…" + text[len(text)-most:]
+	}
+	return strings.TrimSpace(text)
+}

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -12,10 +13,11 @@ import (
 // the owner may be between the two appends, which Config.AppendTimeout bounds.
 const grace = time.Minute
 
-// Name is a name to be unique in a workspace.
+// Name is a name to be unique in a workspace, or in an organization.
 type Name struct {
 	Kind  string // what is named: "app"
 	Value string
+	In    string // where it is unique: an organization, or the principal's workspace when empty
 	Owner string // id of the resource that wants it
 	// Holds tells whether a resource exists and bears the name. It decides
 	// whether a claim held by somebody else was left behind by a crash.
@@ -25,7 +27,7 @@ type Name struct {
 // Claim takes a name for its owner. Errors: CONFLICT when another resource
 // bears it, or is being given it right now.
 func (h *Handler) Claim(ctx context.Context, p domain.Principal, n Name) error {
-	req := Request{Principal: p, ID: claim.ID(n.Kind, p.Workspace, n.Value), Create: true}
+	req := Request{Principal: p, ID: claim.ID(n.Kind, cmp.Or(n.In, p.Workspace), n.Value), Create: true}
 	take := claim.Take{Kind: n.Kind, Name: n.Value, Owner: n.Owner}
 	_, err := Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, take, nil)
 	if domain.CodeOf(err) != domain.CodeConflict {
@@ -59,7 +61,11 @@ func (h *Handler) Claim(ctx context.Context, p domain.Principal, n Name) error {
 
 // Unclaim gives a name back.
 func (h *Handler) Unclaim(ctx context.Context, p domain.Principal, kind, name, owner string) error {
-	req := Request{Principal: p, ID: claim.ID(kind, p.Workspace, name), Create: true}
-	_, err := Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, claim.Release{Owner: owner}, nil)
+	return h.unclaim(ctx, p, Name{Kind: kind, Value: name, Owner: owner})
+}
+
+func (h *Handler) unclaim(ctx context.Context, p domain.Principal, n Name) error {
+	req := Request{Principal: p, ID: claim.ID(n.Kind, cmp.Or(n.In, p.Workspace), n.Value), Create: true}
+	_, err := Run[claim.State, struct{}](ctx, h, claim.Aggregate, req, claim.Release{Owner: n.Owner}, nil)
 	return err
 }

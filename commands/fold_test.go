@@ -47,7 +47,7 @@ func rich(t rapid.TB) []aggregate {
 	all := []aggregate{
 		describe(t, budget.Aggregate, "budget"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
-		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"),
+		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),
 	}
 	claims := describe(t, claim.Aggregate, "")
 	claims.facts = []domain.Fact{claim.Taken{Kind: "app", Name: "Support", Owner: "app_1"}, claim.Released{Owner: "app_1"}}

@@ -11,7 +11,8 @@ type Principal struct {
 	Organization string          // tenant
 	Workspace    string          // tenant's part that the credential works in
 	Kind         string          // api_key, jwt, service_token, system
-	Role         string          // owner, admin, member, viewer
+	Role         string          // owner, admin, member, viewer, guest
+	Grants       []string        // permissions that the user was given in this workspace beside those of the role
 	Tier         string          // rate limit tier: free, pro, enterprise
 	Permissions  map[string]bool // "resource:verb"; "resource:*" and "*" are wildcards
 }

@@ -88,6 +88,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.sessions()
 	a.memories()
 	a.chats()
+	a.spaces()
 	a.identity()
 	a.budgets()
 	a.connectors()
@@ -96,6 +97,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.events()
 	a.audit()
 	a.privacy()
+	a.users()
 	a.pages()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"strata/commands"
@@ -26,13 +27,19 @@ type Deps struct {
 	// Wait blocks until a read model reflects a position, or ctx ends.
 	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
 	Random io.Reader // source of secrets
-	Logger *slog.Logger
+	// FindUser returns the id of an organization's user with an e-mail address,
+	// "" when there is none, as of the last write that was settled.
+	FindUser func(ctx context.Context, organization, email string) (string, error)
+	// Workspaces runs the commands of workspaces.
+	Workspaces *commands.Workspaces
+	Logger     *slog.Logger
 }
 
 // API registers the write side's operations.
 type API struct {
 	Deps
-	r *httpx.Router
+	r        *httpx.Router
+	inviting sync.Mutex
 }
 
 // Register adds every operation of the write side to a router.
@@ -49,6 +56,8 @@ func Register(r *httpx.Router, d Deps) {
 	a.identity()
 	a.feedback()
 	a.privacy()
+	a.spaces()
+	a.users()
 	d.Chat.Register(r)
 	a.models()
 }

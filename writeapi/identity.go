@@ -123,7 +123,7 @@ func (a *API) createKey(ctx context.Context, op httpx.Op, b keyFields) (httpx.Re
 	if cmd.ExpiresAt, err = expiry(b.ExpiresAt); err != nil {
 		return none, err
 	}
-	if len(cmd.Scopes) == 0 && reaches(p, identity.Narrow(identity.Role(p.Role), nil)) != "" {
+	if len(cmd.Scopes) == 0 && reaches(p, identity.Narrow(identity.Role(p.Role), p.Grants, nil)) != "" {
 		cmd.Scopes = slices.Sorted(maps.Keys(p.Permissions)) // a narrowed key makes no wider one
 	}
 	if err := a.checkKey(ctx, p, cmd); err != nil {
@@ -148,7 +148,7 @@ func (a *API) createKey(ctx context.Context, op httpx.Op, b keyFields) (httpx.Re
 func (a *API) checkKey(ctx context.Context, p domain.Principal, c identity.CreateAPIKey) error {
 	var f domain.Faults
 	for i, s := range c.Scopes {
-		more := reaches(p, identity.Narrow(identity.Role(p.Role), []string{s}))
+		more := reaches(p, identity.Narrow(identity.Role(p.Role), p.Grants, []string{s}))
 		f.Add(more != "", fmt.Sprintf("scopes[%d]", i), "includes %s, which is more than you may do yourself", more)
 	}
 	f.Add(tierRank(c.RateLimitTier) > tierRank(identity.Plan(p.Tier)), "rate_limit_tier", "is above your own")
@@ -204,24 +204,26 @@ func tierRank(p identity.Plan) int {
 type createWorkspace struct {
 	Org  string `path:"org_id"`
 	Body struct {
-		Name        string `json:"name" required:"true" minLength:"1" maxLength:"200" example:"Production"`
+		Name        string `json:"name" required:"true" minLength:"1" maxLength:"200" doc:"Name, unique in the organization." example:"Production"`
 		Slug        string `json:"slug" maxLength:"100" doc:"Made of the name when absent."`
 		Description string `json:"description" maxLength:"2000"`
 	}
 }
 
 func (a *API) workspaces() {
-	command(a, operation[createWorkspace, identity.Workspace, view.Workspace]{
-		Op: httpx.Op{ID: "createWorkspace", Method: http.MethodPost, Path: "/organizations/{org_id}/workspaces", Mount: httpx.API,
-			Tag: "Identity", Summary: "Create a workspace", Permission: "workspaces:create", Status: http.StatusCreated},
-		agg: identity.Workspaces, settle: identityModel,
-		decide: func(req *commands.Request, in *createWorkspace) (domain.Decider[identity.Workspace], error) {
-			if in.Org != req.Principal.Organization {
-				return nil, domain.NotFound("organization", in.Org)
-			}
-			req.Create, req.Principal.Workspace = true, ""
-			return identity.CreateWorkspace{Name: in.Body.Name, Slug: in.Body.Slug, Description: in.Body.Description}, nil
-		},
-		view: func(l *commands.Loaded[identity.Workspace]) view.Workspace { return view.WorkspaceOf(l.State) },
+	op := httpx.Op{ID: "createWorkspace", Method: http.MethodPost, Path: "/organizations/{org_id}/workspaces", Mount: httpx.API,
+		Tag: "Identity", Summary: "Create a workspace", Permission: "workspaces:create", Status: http.StatusCreated}
+	httpx.Register(a.r, op, func(ctx context.Context, in *createWorkspace) (httpx.Reply[view.Workspace], error) {
+		var none httpx.Reply[view.Workspace]
+		if err := ownOrganization(ctx, in.Org); err != nil {
+			return none, err
+		}
+		out, err := a.Workspaces.Create(ctx, ofOrganization(ctx, op.Permission, ""),
+			identity.CreateWorkspace{Name: in.Body.Name, Slug: in.Body.Slug, Description: in.Body.Description})
+		if err != nil {
+			return none, err
+		}
+		a.settled(ctx, identityModel, out.Position)
+		return httpx.Reply[view.Workspace]{Body: view.WorkspaceOf(&out.View), Revision: &out.Revision, Position: out.Position}, nil
 	})
 }

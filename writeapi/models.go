@@ -1,9 +1,12 @@
 package writeapi
 
 import (
+	"context"
+	"net/http"
 	"reflect"
 	"strings"
 
+	"strata/gateway"
 	"strata/gateway/openaiapi"
 	"strata/internal/httpx"
 )
@@ -19,6 +22,35 @@ func (a *API) models() {
 			a.r.Raw(modelOp(route, mount.at, mount.suffix), route.Handler)
 		}
 	}
+	a.inferenceModels()
+}
+
+// model is a model as the Inference API lists it.
+type model struct {
+	ID       string `json:"id" doc:"As calls name it." example:"strata/extract-1"`
+	Object   string `json:"object" example:"model"`
+	Name     string `json:"name" doc:"What its provider calls it." example:"extract-1"`
+	Provider string `json:"provider" doc:"Who serves it." example:"strata"`
+	OwnedBy  string `json:"owned_by" doc:"The same, as OpenAI spells it." example:"strata"`
+	Created  int64  `json:"created" doc:"Since when it can be called, Unix seconds." example:"1705314600"`
+}
+
+// inferenceModels lists on the plain mount what the gateway lists in OpenAI's form.
+func (a *API) inferenceModels() {
+	op := httpx.Op{ID: "listInferenceModels", Method: http.MethodGet, Path: "/models", Mount: httpx.V1, Tag: "Models",
+		Summary: "List inference models", Description: "Every model that calls of this space can name; there are no pages.", Permission: "models:list"}
+	httpx.Register(a.r, op, func(ctx context.Context, _ *struct{}) (httpx.Reply[httpx.List[model]], error) {
+		found, err := a.Models.Gateway.Models(ctx, gateway.Call{Workspace: httpx.From(ctx).Principal.Workspace})
+		if err != nil {
+			return httpx.Reply[httpx.List[model]]{}, err
+		}
+		out := httpx.List[model]{Items: []model{}}
+		for _, m := range found {
+			_, name, _ := strings.Cut(m.ID, "/")
+			out.Items = append(out.Items, model{ID: m.ID, Object: "model", Name: name, Provider: m.OwnedBy, OwnedBy: m.OwnedBy, Created: m.Created})
+		}
+		return httpx.Respond(out)
+	})
 }
 
 func modelOp(route openaiapi.Route, mount *httpx.Mount, suffix string) httpx.Op {

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"strata/commands"
 	"strata/domain/catalogue"
 	"strata/domain/identity"
 	"strata/internal/clickhouse"
@@ -72,6 +73,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
 		Chat: chats, Connectors: a.connectors,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
+		Workspaces: commands.NewWorkspaces(a.handler), FindUser: a.models.identity.UserByEmail,
 	})
 	m := a.models
 	auditKey, err := newAuditKey(a.sealer)

@@ -45,7 +45,7 @@ import (
 func allFacts() []domain.FactType {
 	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
-		identity.Users.Facts, identity.APIKeys.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
+		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.

@@ -76,7 +76,7 @@ func relayedByDefault() []string {
 
 // secretFields are the fields of a category's events that never leave.
 func secretFields(category string) []string {
-	if category == identity.APIKeys.Category {
+	if category == identity.APIKeys.Category || category == identity.Invitations.Category {
 		return []string{"secret_hash"}
 	}
 	if category == connector.Aggregate.Category {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"unicode/utf8"
 
 	"strata/domain"
@@ -9,7 +10,7 @@ import (
 // CreateWorkspace begins a workspace of the acting principal's organization.
 type CreateWorkspace struct {
 	Name        string
-	Slug        string // made of the name when empty
+	Slug        string // made of the name when empty, or of the id when the name has no ASCII letter or digit
 	Description string
 }
 
@@ -19,7 +20,7 @@ func (c CreateWorkspace) Decide(env domain.Env, w *Workspace) ([]domain.Fact, er
 		return nil, domain.Errorf(domain.CodeConflict, "workspace %q exists already", w.ID)
 	}
 	if c.Slug == "" {
-		c.Slug = Slug(c.Name)
+		c.Slug = cmp.Or(Slug(c.Name), Slug(w.ID))
 	}
 	var f domain.Faults
 	checkNaming(&f, c.Name, c.Slug)

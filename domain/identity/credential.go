@@ -10,8 +10,9 @@ import (
 // standing of its owner, workspace and organization.
 type Credential struct {
 	APIKey
-	OwnerRole          Role   // of the user the key acts as
-	OwnerStatus        Status // "" when no such user is known
+	OwnerRole          Role     // of the user the key acts as
+	OwnerStatus        Status   // "" when no such user is known
+	OwnerGrants        []string // permissions the user was given in the key's workspace
 	WorkspaceStatus    Status
 	OrganizationStatus Status
 }
@@ -68,6 +69,7 @@ func (c *Credential) Principal() domain.Principal {
 	return domain.Principal{
 		Actor: c.ID, UserID: c.OwnerID, KeyID: c.ID, AppID: c.AppID,
 		Organization: c.OrganizationID, Workspace: c.WorkspaceID,
-		Kind: "api_key", Role: string(role), Tier: string(c.RateLimitTier), Permissions: Narrow(role, scopes),
+		Kind: "api_key", Role: string(role), Tier: string(c.RateLimitTier),
+		Grants: c.OwnerGrants, Permissions: Narrow(role, c.OwnerGrants, scopes),
 	}
 }

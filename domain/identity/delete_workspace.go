@@ -2,7 +2,7 @@ package identity
 
 import "strata/domain"
 
-// DeleteWorkspace ends a workspace.
+// DeleteWorkspace ends a workspace; [RestoreWorkspace] brings it back.
 type DeleteWorkspace struct{}
 
 // Decide implements domain.Decider.

@@ -31,14 +31,15 @@ var (
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestGolden(t *testing.T) {
-	types := slices.Concat(identity.Organizations.Facts, identity.Workspaces.Facts, identity.Users.Facts, identity.APIKeys.Facts)
+	types := slices.Concat(identity.Organizations.Facts, identity.Workspaces.Facts, identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts)
 	domaintest.Golden(t, types,
 		orgCreated, identity.OrganizationRenamed{Name: "Acme", Slug: "acme"}, identity.OrganizationSettingsChanged{Changed: domain.Doc{"region": raw("null")}},
 		identity.OrganizationPlanChanged{Plan: identity.Enterprise}, identity.OrganizationSuspended{Reason: "unpaid"}, identity.OrganizationReinstated{},
 		wsCreated, identity.WorkspaceRenamed{Name: "Other", Slug: "other"}, identity.WorkspaceDescribed{Description: "more"},
-		identity.WorkspaceArchived{}, identity.WorkspaceReinstated{}, identity.WorkspaceDeleted{},
+		identity.WorkspaceArchived{}, identity.WorkspaceReinstated{}, identity.WorkspaceDeleted{}, identity.WorkspaceRestored{},
 		bobCreated, identity.UserProfileChanged{UserID: "user_bob", Email: "b@example.com", FirstName: "B", LastName: "Builder"},
 		identity.UserRoleChanged{Role: identity.Admin}, identity.UserActivated{}, identity.UserSuspended{}, identity.UserRemoved{},
+		identity.UserDisciplineChosen{Discipline: identity.Developer}, benchmarksGranted, invited, identity.InvitationAccepted{UserID: "user_bob"},
 		keyCreated, identity.APIKeyRenamed{Name: "shop"}, identity.APIKeyScopesChanged{Scopes: []string{"sessions:list"}},
 		identity.APIKeyTierChanged{RateLimitTier: identity.Enterprise}, identity.APIKeyExpiryChanged{ExpiresAt: domaintest.Now},
 		identity.APIKeyRotated{Prefix: "mnopqrstuvwx", SecretHash: hash}, identity.APIKeyRevoked{},

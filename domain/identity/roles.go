@@ -17,10 +17,11 @@ const (
 	Admin  Role = "admin"  // everything
 	Member Role = "member" // everything but running the organization
 	Viewer Role = "viewer" // looking, nothing else
+	Guest  Role = "guest"  // what was granted, workspace by workspace, and nothing else
 )
 
 // Roles lists the roles, for validation and documentation.
-func Roles() []Role { return []Role{Owner, Admin, Member, Viewer} }
+func Roles() []Role { return []Role{Owner, Admin, Member, Viewer, Guest} }
 
 // permissionTable is the one reviewed list of what can be permitted: by
 // resource, its verbs. Searching is part of "list". A new rich resource is one
@@ -33,14 +34,17 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "budgets", verbs: crud("reset")},
 	{resource: "connectors", verbs: crud("scan")},
 	{resource: "conversations", verbs: crud()},
+	{resource: "evaluations", verbs: crud()},
 	{resource: "events", verbs: []string{"list", "get"}},
 	{resource: "inference-logs", verbs: []string{"list", "get"}},
+	{resource: "leaderboards", verbs: []string{"list"}},
 	{resource: "memories", verbs: crud()},
 	{resource: "models", verbs: []string{"list", "get", "invoke"}},
 	{resource: "organizations", verbs: crud(), administrative: true},
 	{resource: "projections", verbs: []string{"list", "get", "rebuild", "inspect", "retry", "discard"}, hidden: true},
 	{resource: "privacy", verbs: []string{"list", "get", "erase"}, administrative: true},
 	{resource: "sessions", verbs: crud()},
+	{resource: "trainings", verbs: crud()},
 	{resource: "users", verbs: crud("invite"), administrative: true},
 	{resource: "workspaces", verbs: crud(), administrative: true},
 })
@@ -117,10 +121,13 @@ func ValidScope(scope string) bool {
 	return scope == "*" || slices.ContainsFunc(Permissions(), func(p string) bool { return covers(scope, p) })
 }
 
-// Narrow is what remains of a role's permissions under scopes; no scopes leave
-// them as they are.
-func Narrow(r Role, scopes []string) map[string]bool {
+// Narrow is what remains of a role's permissions and of what was granted beside
+// them under scopes; no scopes leave them as they are.
+func Narrow(r Role, grants, scopes []string) map[string]bool {
 	granted := r.Permissions()
+	for _, p := range grants {
+		granted[p] = true
+	}
 	if len(scopes) == 0 || slices.Contains(scopes, "*") {
 		return granted
 	}

@@ -72,7 +72,7 @@ func TestNarrow(t *testing.T) {
 		"nobody, all":          {"", []string{"*"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := slices.Sorted(maps.Keys(identity.Narrow(c.role, c.scopes))); !slices.Equal(got, c.want) {
+			if got := slices.Sorted(maps.Keys(identity.Narrow(c.role, nil, c.scopes))); !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

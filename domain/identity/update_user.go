@@ -13,6 +13,8 @@ type UpdateUser struct {
 	LastName  *string
 	Role      *Role
 	Status    *Status // active or suspended
+	// Discipline is what the user says of their work.
+	Discipline *Discipline
 }
 
 // Decide implements domain.Decider.
@@ -31,6 +33,9 @@ func (c UpdateUser) Decide(_ domain.Env, u *User) ([]domain.Fact, error) {
 	f.Add(!slices.Contains(Roles(), role), "role", "must be one of %v", Roles())
 	f.Add(status != u.Status && status != StatusActive && status != StatusSuspended, "status",
 		"must be one of %v", []Status{StatusActive, StatusSuspended})
+	discipline := or(c.Discipline, u.Discipline)
+	f.Add(discipline != u.Discipline && discipline != Designer && discipline != Developer, "role",
+		"must be one of %v", []Discipline{Designer, Developer})
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
@@ -40,6 +45,9 @@ func (c UpdateUser) Decide(_ domain.Env, u *User) ([]domain.Fact, error) {
 	}
 	if role != u.Role {
 		facts = append(facts, UserRoleChanged{Role: role})
+	}
+	if discipline != u.Discipline {
+		facts = append(facts, UserDisciplineChosen{Discipline: discipline})
 	}
 	switch {
 	case status == u.Status:

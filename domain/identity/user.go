@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,9 @@ type User struct {
 	Role           Role   // in the organization
 	Status         Status // invited, active, suspended or removed
 	Erased         bool   // the person asked to be forgotten: removed, for good
+	Discipline     Discipline
+	Grants         map[string][]string // permissions beside those of the role, by workspace, in order
+	Invitations    []string            // whose grants are among them
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
@@ -31,7 +36,7 @@ func (u *User) Name() string {
 
 // Users folds the streams of users.
 var Users = &domain.Aggregate[User]{
-	Category: "user", Prefix: "user", Noun: "user", Fold: "1",
+	Category: "user", Prefix: "user", Noun: "user", Fold: "2",
 	New:   func(id string) *User { return &User{ID: id} },
 	Apply: func(u *User, e domain.Event) { u.apply(e) },
 	Facts: []domain.FactType{
@@ -41,8 +46,19 @@ var Users = &domain.Aggregate[User]{
 		domain.FactOf[UserActivated](),
 		domain.FactOf[UserSuspended](),
 		domain.FactOf[UserRemoved](),
+		domain.FactOf[UserDisciplineChosen](),
+		domain.FactOf[UserPermissionsGranted](),
 	},
 }
+
+// Discipline is what a user does with the Inference API; it permits nothing.
+type Discipline string
+
+// The disciplines.
+const (
+	Designer  Discipline = "designer" // of those who never said
+	Developer Discipline = "developer"
+)
 
 // UserCreated brings a person into an organization. It is sealed under the
 // user's own key.
@@ -103,6 +119,24 @@ type UserRemoved struct{}
 // EventType implements domain.Fact.
 func (UserRemoved) EventType() string { return "user.removed.v1" }
 
+// UserDisciplineChosen says what a user does.
+type UserDisciplineChosen struct {
+	Discipline Discipline `json:"discipline"`
+}
+
+// EventType implements domain.Fact.
+func (UserDisciplineChosen) EventType() string { return "user.discipline_chosen.v1" }
+
+// UserPermissionsGranted lets a user do more in a workspace than the role allows.
+type UserPermissionsGranted struct {
+	WorkspaceID  string   `json:"workspace_id"`
+	Permissions  []string `json:"permissions"`             // "resource:verb", those that are new
+	InvitationID string   `json:"invitation_id,omitempty"` // that was accepted, if any
+}
+
+// EventType implements domain.Fact.
+func (UserPermissionsGranted) EventType() string { return "user.permissions_granted.v1" }
+
 func (u *User) apply(e domain.Event) {
 	u.UpdatedAt = e.Meta.OccurredAt
 	if f, ok := e.Fact.(domain.Erased); ok {
@@ -115,7 +149,7 @@ func (u *User) apply(e domain.Event) {
 	switch f := e.Fact.(type) {
 	case UserCreated:
 		u.OrganizationID, u.Email, u.FirstName, u.LastName = f.OrganizationID, f.Email, f.FirstName, f.LastName
-		u.Role, u.Status, u.CreatedAt = f.Role, f.Status, e.Meta.OccurredAt
+		u.Role, u.Status, u.CreatedAt, u.Discipline = f.Role, f.Status, e.Meta.OccurredAt, Designer
 	case UserProfileChanged:
 		u.Email, u.FirstName, u.LastName = f.Email, f.FirstName, f.LastName
 	case UserRoleChanged:
@@ -126,6 +160,10 @@ func (u *User) apply(e domain.Event) {
 		u.Status = StatusSuspended
 	case UserRemoved:
 		u.Status = StatusRemoved
+	case UserDisciplineChosen:
+		u.Discipline = f.Discipline
+	case UserPermissionsGranted:
+		u.grant(f)
 	}
 }
 
@@ -137,7 +175,22 @@ func (u *User) applyErased(f domain.Erased, e domain.Event) {
 		u.OrganizationID, u.CreatedAt = e.Meta.Organization, e.Meta.OccurredAt
 	}
 	u.Email, u.FirstName, u.LastName = "", "", ""
-	u.Role, u.Status, u.Erased = Viewer, StatusRemoved, true
+	u.Role, u.Status, u.Erased, u.Grants, u.Invitations = Viewer, StatusRemoved, true, nil, nil
+}
+
+// grant makes new lists: those that were there may have been handed out.
+func (u *User) grant(f UserPermissionsGranted) {
+	all := maps.Clone(u.Grants)
+	if all == nil {
+		all = map[string][]string{}
+	}
+	here := slices.Concat(all[f.WorkspaceID], f.Permissions)
+	slices.Sort(here)
+	all[f.WorkspaceID] = slices.Compact(here)
+	u.Grants = all
+	if f.InvitationID != "" {
+		u.Invitations = append(slices.Clip(u.Invitations), f.InvitationID)
+	}
 }
 
 func (u *User) alive() error {

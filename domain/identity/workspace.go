@@ -16,11 +16,13 @@ type Workspace struct {
 	Status         Status // active, archived or deleted
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+	CreatedBy      string
+	UpdatedBy      string
 }
 
 // Workspaces folds the streams of workspaces.
 var Workspaces = &domain.Aggregate[Workspace]{
-	Category: "workspace", Prefix: "ws", Noun: "workspace", Fold: "1",
+	Category: "workspace", Prefix: "ws", Noun: "workspace", Fold: "2",
 	New:   func(id string) *Workspace { return &Workspace{ID: id} },
 	Apply: func(w *Workspace, e domain.Event) { w.apply(e) },
 	Facts: []domain.FactType{
@@ -30,6 +32,7 @@ var Workspaces = &domain.Aggregate[Workspace]{
 		domain.FactOf[WorkspaceArchived](),
 		domain.FactOf[WorkspaceReinstated](),
 		domain.FactOf[WorkspaceDeleted](),
+		domain.FactOf[WorkspaceRestored](),
 	},
 }
 
@@ -74,29 +77,36 @@ type WorkspaceReinstated struct{}
 // EventType implements domain.Fact.
 func (WorkspaceReinstated) EventType() string { return "workspace.reinstated.v1" }
 
-// WorkspaceDeleted ends a workspace.
+// WorkspaceDeleted ends a workspace, until it is restored: its keys stop working
+// and nobody sees it. What it holds stays.
 type WorkspaceDeleted struct{}
 
 // EventType implements domain.Fact.
 func (WorkspaceDeleted) EventType() string { return "workspace.deleted.v1" }
 
+// WorkspaceRestored brings a deleted workspace back as it was.
+type WorkspaceRestored struct{}
+
+// EventType implements domain.Fact.
+func (WorkspaceRestored) EventType() string { return "workspace.restored.v1" }
+
 func (w *Workspace) apply(e domain.Event) {
 	switch f := e.Fact.(type) {
 	case WorkspaceCreated:
 		w.OrganizationID, w.Name, w.Slug, w.Description = f.OrganizationID, f.Name, f.Slug, f.Description
-		w.Status, w.CreatedAt = StatusActive, e.Meta.OccurredAt
+		w.Status, w.CreatedAt, w.CreatedBy = StatusActive, e.Meta.OccurredAt, e.Meta.Actor
 	case WorkspaceRenamed:
 		w.Name, w.Slug = f.Name, f.Slug
 	case WorkspaceDescribed:
 		w.Description = f.Description
 	case WorkspaceArchived:
 		w.Status = StatusArchived
-	case WorkspaceReinstated:
+	case WorkspaceReinstated, WorkspaceRestored:
 		w.Status = StatusActive
 	case WorkspaceDeleted:
 		w.Status = StatusDeleted
 	}
-	w.UpdatedAt = e.Meta.OccurredAt
+	w.UpdatedAt, w.UpdatedBy = e.Meta.OccurredAt, e.Meta.Actor
 }
 
 func (w *Workspace) alive() error {

@@ -13,6 +13,8 @@ func TestCreateWorkspace(t *testing.T) {
 	domaintest.Given(t, identity.Workspaces).When(identity.CreateWorkspace{Name: "Main", Description: "all of it"}).Then(wsCreated)
 	domaintest.Given(t, identity.Workspaces, wsCreated).When(identity.CreateWorkspace{Name: "Main"}).ThenError(domain.CodeConflict)
 	domaintest.Given(t, identity.Workspaces).
+		When(identity.CreateWorkspace{Name: "你好"}).Then(identity.WorkspaceCreated{OrganizationID: domaintest.Organization, Name: "你好", Slug: "it-1"})
+	domaintest.Given(t, identity.Workspaces).
 		When(identity.CreateWorkspace{Slug: "No Slug", Description: strings.Repeat("x", 2001)}).
 		ThenError(domain.CodeValidation, "name", "slug", "description")
 }
@@ -26,6 +28,16 @@ func TestUpdateWorkspace(t *testing.T) {
 	domaintest.Given(t, identity.Workspaces, wsCreated, identity.WorkspaceArchived{}).
 		When(identity.UpdateWorkspace{Status: new(identity.StatusActive)}).Then(identity.WorkspaceReinstated{})
 	domaintest.Given(t, identity.Workspaces, wsCreated, identity.WorkspaceDeleted{}).When(identity.UpdateWorkspace{}).ThenError(domain.CodeNotFound)
+}
+
+func TestRestoreWorkspace(t *testing.T) {
+	restored := domaintest.Given(t, identity.Workspaces, wsCreated, identity.WorkspaceArchived{}, identity.WorkspaceDeleted{}).
+		When(identity.RestoreWorkspace{}).Then(identity.WorkspaceRestored{}).State()
+	if restored.Status != identity.StatusActive {
+		t.Errorf("restored: %+v", restored)
+	}
+	domaintest.Given(t, identity.Workspaces, wsCreated).When(identity.RestoreWorkspace{}).ThenError(domain.CodeConflict)
+	domaintest.Given(t, identity.Workspaces).When(identity.RestoreWorkspace{}).ThenError(domain.CodeNotFound)
 }
 
 func TestDeleteWorkspace(t *testing.T) {

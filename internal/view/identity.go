@@ -73,6 +73,23 @@ func WorkspaceOf(w *identity.Workspace) Workspace {
 		Status: string(w.Status), CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt}
 }
 
+// Space is a workspace as the Inference API shows it.
+type Space struct {
+	ID          string    `json:"id" example:"ws_01jk2m3n4p5q6r7s8t9v0w1x2y"`
+	Name        string    `json:"name" example:"Marketing"`
+	Description string    `json:"description" example:"Campaigns and their data"`
+	CreatedAt   time.Time `json:"created_at"`
+	CreatedBy   string    `json:"created_by" doc:"Who created it: a user or key id."`
+	UpdatedAt   time.Time `json:"updated_at"`
+	UpdatedBy   string    `json:"updated_by" doc:"Who changed it last: a user or key id."`
+}
+
+// SpaceOf shows a workspace as a space.
+func SpaceOf(w *identity.Workspace) Space {
+	return Space{ID: w.ID, Name: w.Name, Description: w.Description,
+		CreatedAt: w.CreatedAt, CreatedBy: w.CreatedBy, UpdatedAt: w.UpdatedAt, UpdatedBy: w.UpdatedBy}
+}
+
 // User is a user as the enveloped mount shows one.
 type User struct {
 	ID             string    `json:"id" example:"user_01jk2m3n4p5q6r7s8t9v0w1x2y"`
@@ -80,7 +97,7 @@ type User struct {
 	FirstName      string    `json:"first_name"`
 	LastName       string    `json:"last_name"`
 	Name           string    `json:"name" doc:"First and last name."`
-	Role           string    `json:"role" enum:"owner,admin,member,viewer" example:"owner"`
+	Role           string    `json:"role" enum:"owner,admin,member,viewer,guest" example:"owner"`
 	Status         string    `json:"status" enum:"invited,active,suspended,removed" example:"active"`
 	OrganizationID string    `json:"organization_id"`
 	CreatedAt      time.Time `json:"created_at"`

@@ -55,7 +55,7 @@ type Log struct {
 	Status         string            `json:"status"` // success or error
 	HTTPStatus     int               `json:"http_status"`
 	ErrorCode      string            `json:"error_code,omitempty"`
-	Error          string            `json:"error,omitempty"`
+	Error          string            `json:"error"`
 	Cancelled      bool              `json:"cancelled"`
 	Stream         bool              `json:"stream"`
 	FinishReason   string            `json:"finish_reason,omitempty"`
@@ -75,7 +75,7 @@ type Log struct {
 	Conversation   string            `json:"conversation_id,omitempty"`
 	Tags           []string          `json:"tags"`
 	Metadata       map[string]string `json:"metadata"`
-	CorrelationID  string            `json:"correlation_id,omitempty"`
+	CorrelationID  string            `json:"correlation_id"`
 	RequestID      string            `json:"request_id,omitempty"`
 }
 

@@ -52,7 +52,8 @@ func (q *Queries) APIKeys(ctx context.Context, f KeyFilter, p query.Page) (query
 
 // byPrefix prefers a key that works, should a prefix occur twice: an operator
 // may choose the same first key for an installation again.
-const byPrefix = `SELECT k.state, coalesce(u.role, ''), coalesce(u.status, ''), coalesce(w.status, ''), coalesce(o.status, '')
+const byPrefix = `SELECT k.state, coalesce(u.role, ''), coalesce(u.status, ''), coalesce(w.status, ''), coalesce(o.status, ''),
+	coalesce(json_extract(u.state, '$.Grants."' || k.workspace || '"'), '[]')
 FROM api_keys k
 LEFT JOIN organizations o ON o.id = k.organization
 LEFT JOIN workspaces w ON w.id = k.workspace AND w.organization = k.organization
@@ -63,8 +64,8 @@ WHERE k.prefix = ? ORDER BY k.status = 'active' DESC, k.created_at DESC, k.id DE
 // there is none. It makes Queries the store of an authenticator.
 func (q *Queries) KeyByPrefix(ctx context.Context, prefix string) (identity.Credential, bool, error) {
 	var c identity.Credential
-	var state []byte
-	err := q.db.QueryRow(ctx, byPrefix, prefix).Scan(&state, &c.OwnerRole, &c.OwnerStatus, &c.WorkspaceStatus, &c.OrganizationStatus)
+	var state, grants []byte
+	err := q.db.QueryRow(ctx, byPrefix, prefix).Scan(&state, &c.OwnerRole, &c.OwnerStatus, &c.WorkspaceStatus, &c.OrganizationStatus, &grants)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, false, nil
 	}
@@ -73,6 +74,9 @@ func (q *Queries) KeyByPrefix(ctx context.Context, prefix string) (identity.Cred
 	}
 	if err := json.Unmarshal(state, &c.APIKey); err != nil {
 		return c, false, fmt.Errorf("stored API key: %w", err)
+	}
+	if err := json.Unmarshal(grants, &c.OwnerGrants); err != nil {
+		return c, false, fmt.Errorf("stored grants of %s: %w", c.OwnerID, err)
 	}
 	return c, true, nil
 }

@@ -125,6 +125,19 @@ func (q *Queries) User(ctx context.Context, organization, id string) (User, erro
 	return get(ctx, q, users, "users", where, id)
 }
 
+// UserByEmail finds a user of an organization by address; "" when there is none.
+func (q *Queries) UserByEmail(ctx context.Context, organization, email string) (id string, err error) {
+	err = q.db.QueryRow(ctx, `SELECT id FROM users WHERE organization = ? AND email = ? AND status <> 'removed' ORDER BY created_at LIMIT 1`,
+		organization, identity.NormalEmail(email)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("user by address: %w", err)
+	}
+	return id, nil
+}
+
 // Users lists an organization's users.
 func (q *Queries) Users(ctx context.Context, organization string, n Narrow, p query.Page) (query.Result[User], error) {
 	var f domain.Faults

@@ -21,6 +21,7 @@ import (
 	"strata/domain/budget"
 	"strata/domain/catalogue"
 	"strata/domain/claim"
+	"strata/domain/cluster"
 	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
@@ -45,7 +46,7 @@ type aggregate struct {
 func rich(t rapid.TB) []aggregate {
 	t.Helper()
 	all := []aggregate{
-		describe(t, budget.Aggregate, "budget"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
+		describe(t, budget.Aggregate, "budget"), describe(t, cluster.Aggregate, "cluster"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),
 	}

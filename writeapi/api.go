@@ -10,8 +10,10 @@ import (
 	"strata/commands"
 	"strata/domain"
 	"strata/gateway/openaiapi"
+	"strata/internal/cluster"
 	"strata/internal/connectors"
 	"strata/internal/httpx"
+	"strata/internal/inbound"
 	"strata/writeapi/chat"
 )
 
@@ -21,7 +23,9 @@ type Deps struct {
 	Resources  *commands.Resources
 	Kinds      []domain.AnyKind
 	Chat       *chat.Service
+	Clusters   *cluster.Service
 	Connectors *connectors.Service
+	Inbound    *inbound.Receiver // of reports that others make
 	Erasures   *commands.Erasures
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	// Wait blocks until a read model reflects a position, or ctx ends.
@@ -52,6 +56,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.memories()
 	a.budgets()
 	a.chats()
+	a.clusters()
 	a.connectors()
 	a.identity()
 	a.feedback()
@@ -60,6 +65,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.users()
 	d.Chat.Register(r)
 	a.models()
+	a.webhooks()
 }
 
 // request says for whom the command of an operation runs.

@@ -15,8 +15,10 @@ import (
 	"strata/gateway/upstream"
 	"strata/internal/backup"
 	"strata/internal/clickhouse"
+	clusters "strata/internal/cluster"
 	"strata/internal/config"
 	"strata/internal/connectors"
+	"strata/internal/inbound"
 	"strata/internal/ratelimit"
 	"strata/internal/secrets"
 	"strata/internal/telemetry"
@@ -51,6 +53,8 @@ type app struct {
 	models     *models
 	shelf      *copies.Shelf // of read models, for new nodes; nil: there is none
 	directory  *directory
+	clusters   *clusters.Service
+	inbound    *inbound.Receiver
 	click      *clickhouse.DB
 	connectors *connectors.Service
 	queries    *analytics.Queries
@@ -88,7 +92,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openConnectors, a.openGateway, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

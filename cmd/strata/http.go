@@ -71,7 +71,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
-		Chat: chats, Connectors: a.connectors,
+		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 		Workspaces: commands.NewWorkspaces(a.handler), FindUser: a.models.identity.UserByEmail,
 	})

@@ -13,6 +13,7 @@ import (
 	"strata/domain/budget"
 	"strata/domain/catalogue"
 	"strata/domain/claim"
+	spacecluster "strata/domain/cluster"
 	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
@@ -43,7 +44,7 @@ import (
 
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
-	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
+	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
 }

@@ -8,6 +8,7 @@ import (
 	"strata/domain"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
+	spacecluster "strata/domain/cluster"
 	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
@@ -79,7 +80,10 @@ func secretFields(category string) []string {
 	if category == identity.APIKeys.Category || category == identity.Invitations.Category {
 		return []string{"secret_hash"}
 	}
-	if category == connector.Aggregate.Category {
+	switch category {
+	case spacecluster.Aggregate.Category:
+		return spacecluster.SecretFields()
+	case connector.Aggregate.Category:
 		return connector.SecretFields()
 	}
 	for _, k := range catalogue.All() {

@@ -32,6 +32,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
 	{resource: "backups", verbs: []string{"list", "get", "create"}, hidden: true},
 	{resource: "budgets", verbs: crud("reset")},
+	{resource: "clusters", verbs: []string{"get", "create", "update", "delete"}},
 	{resource: "connectors", verbs: crud("scan")},
 	{resource: "conversations", verbs: crud()},
 	{resource: "evaluations", verbs: crud()},

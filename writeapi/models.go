@@ -33,6 +33,20 @@ type model struct {
 	Provider string `json:"provider" doc:"Who serves it." example:"strata"`
 	OwnedBy  string `json:"owned_by" doc:"The same, as OpenAI spells it." example:"strata"`
 	Created  int64  `json:"created" doc:"Since when it can be called, Unix seconds." example:"1705314600"`
+	Type     string `json:"type" enum:"chat,embedding" doc:"What it is for. Providers do not say: a name with \"embed\" in it is taken for an embedding model." example:"chat"`
+	// Capabilities follow from the type.
+	Capabilities []string `json:"capabilities" doc:"What calls may ask of it." example:"[\"chat\",\"streaming\"]"`
+	Status       string   `json:"status" enum:"available" doc:"Models of providers and routes that are switched off are not listed." example:"available"`
+}
+
+func modelOf(m gateway.Model) model {
+	_, name, _ := strings.Cut(m.ID, "/")
+	out := model{ID: m.ID, Object: "model", Name: name, Provider: m.OwnedBy, OwnedBy: m.OwnedBy, Created: m.Created,
+		Type: "chat", Capabilities: []string{"chat", "streaming"}, Status: "available"}
+	if strings.Contains(strings.ToLower(name), "embed") {
+		out.Type, out.Capabilities = "embedding", []string{"embeddings"}
+	}
+	return out
 }
 
 // inferenceModels lists on the plain mount what the gateway lists in OpenAI's form.
@@ -46,8 +60,7 @@ func (a *API) inferenceModels() {
 		}
 		out := httpx.List[model]{Items: []model{}}
 		for _, m := range found {
-			_, name, _ := strings.Cut(m.ID, "/")
-			out.Items = append(out.Items, model{ID: m.ID, Object: "model", Name: name, Provider: m.OwnedBy, OwnedBy: m.OwnedBy, Created: m.Created})
+			out.Items = append(out.Items, modelOf(m))
 		}
 		return httpx.Respond(out)
 	})

@@ -37,6 +37,9 @@ func (f Filter) normalise(now time.Time) (Filter, error) {
 	}
 	if f.End.IsZero() {
 		f.End = now
+		if f.Start.After(now) { // nothing has happened since, which is no fault
+			f.End = f.Start
+		}
 	}
 	if f.Start.IsZero() {
 		f.Start = f.End.Add(-defaultRange)

@@ -199,6 +199,9 @@ func (q *Queries) wholeRange(f Filter) (Filter, error) {
 	}
 	if f.End.IsZero() {
 		f.End = q.now().Add(time.Minute) // clocks of gateways may differ a little
+		if f.Start.After(f.End) {        // nothing has happened since, which is no fault
+			f.End = f.Start
+		}
 	}
 	return f.normalise(q.now())
 }

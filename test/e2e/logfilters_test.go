@@ -73,6 +73,7 @@ func TestLogFiltersTogether(t *testing.T) {
 	if one.Num("avg_latency_ms") < 0 {
 		t.Errorf("avg_latency_ms: %s", one.Short())
 	}
+	c.Get(t, "/v1/inference-logs"+kit.Query("start_date", time.Now().Add(time.Hour).UTC().Format(time.RFC3339))).Want("count", 0)
 	for _, bad := range []string{"status=odd", "start_date=yesterday", "page=0"} {
 		c.Do(t, http.StatusBadRequest, "GET", "/v1/inference-logs?"+bad, nil)
 	}

@@ -73,8 +73,12 @@ race: engine ## quick tests with the race detector
 	$(GO) test -race ./...
 
 .PHONY: e2e
-e2e: engine build ## the real server, every operation from outside
+e2e: engine build .cache/bin/versitygw ## the real server, every operation from outside
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/e2e/...
+
+# An S3 server, for the connectors.
+.cache/bin/versitygw:
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 .PHONY: sdk
 sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official OpenAI packages against the real server

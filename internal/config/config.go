@@ -133,7 +133,7 @@ type MCP struct {
 
 // Outbound is what tenants may make Strata connect to.
 type Outbound struct {
-	Private []string `yaml:"private" env:"OUTBOUND_PRIVATE" doc:"Addresses beside the public internet that MCP servers, tools and workflows may be at: ranges such as 10.1.0.0/16, addresses, or all. Empty: none, so that nobody reaches through Strata what only Strata can reach."`
+	Private []string `yaml:"private" env:"OUTBOUND_PRIVATE" doc:"Addresses beside the public internet that MCP servers, tools, workflows, connectors' buckets and clusters' managers may be at: ranges such as 10.1.0.0/16, addresses, or all. Empty: none, so that nobody reaches through Strata what only Strata can reach."`
 }
 
 // Telemetry is what Strata tells of itself.

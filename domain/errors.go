@@ -17,7 +17,7 @@ const (
 	CodeUnauthorized     Code = "UNAUTHORIZED"        // no valid credential
 	CodeForbidden        Code = "FORBIDDEN"           // a valid credential without the permission
 	CodeNotFound         Code = "NOT_FOUND"           // absent, or of another tenant
-	CodeGone             Code = "GONE"                // it was about a person who was erased
+	CodeGone             Code = "GONE"                // it was about a person who was erased, or its time is over
 	CodeConflict         Code = "CONFLICT"            // revision moved on, name taken, wrong state
 	CodeRateLimited      Code = "RATE_LIMIT_EXCEEDED" // too many requests; see RetryAfter
 	CodeQuotaExceeded    Code = "QUOTA_EXCEEDED"      // a budget or quota refuses

@@ -15,6 +15,7 @@ import (
 	"strata/internal/httpx"
 	"strata/internal/inbound"
 	"strata/writeapi/chat"
+	"strata/writeapi/personas"
 )
 
 // Deps is what the write side works with.
@@ -28,6 +29,7 @@ type Deps struct {
 	Inbound    *inbound.Receiver // of reports that others make
 	Erasures   *commands.Erasures
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
+	Personas   *personas.Service
 	// Wait blocks until a read model reflects a position, or ctx ends.
 	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
 	Random io.Reader // source of secrets
@@ -63,6 +65,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.privacy()
 	a.spaces()
 	a.users()
+	d.Personas.Register(r)
 	d.Chat.Register(r)
 	a.models()
 	a.webhooks()

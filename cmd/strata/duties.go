@@ -110,7 +110,8 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)))
+	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
+		d.router.AddReactor(a.personaUploads()))
 	if !a.cfg.ClickHouse.OverKafka {
 		err = errors.Join(err, d.router.AddWriter(callWriter{d.writer}))
 	}

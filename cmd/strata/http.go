@@ -73,6 +73,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
+		Personas:   a.personas(),
 		Workspaces: commands.NewWorkspaces(a.handler), FindUser: a.models.identity.UserByEmail,
 	})
 	m := a.models

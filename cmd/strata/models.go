@@ -20,6 +20,7 @@ import (
 	"strata/domain/inference"
 	"strata/domain/memory"
 	"strata/domain/node"
+	"strata/domain/personaupload"
 	"strata/domain/privacy"
 	"strata/domain/projection"
 	"strata/domain/session"
@@ -34,6 +35,7 @@ import (
 	"strata/projections/events"
 	identitymodel "strata/projections/identity"
 	"strata/projections/memories"
+	"strata/projections/personas"
 	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
@@ -46,7 +48,8 @@ import (
 func allFacts() []domain.FactType {
 	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
-		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts)
+		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
+		personaupload.FactTypes())
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.
@@ -57,7 +60,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 // allModels are the read models in SQLite.
 func allModels() []projections.Model {
 	return []projections.Model{
-		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, timers.Model{},
+		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 	}
 }
@@ -80,6 +83,7 @@ type models struct {
 	sessions      *sessions.Queries
 	memories      *memories.Queries
 	connectors    scanQueue
+	personas      *personas.Queries
 	conversations *conversations.Queries
 	identity      *identitymodel.Queries
 	budgets       *budgets.Queries
@@ -110,6 +114,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
 		memories:      memories.NewQueries(reader(memories.Name), now),
 		connectors:    newScanQueue(reader(connectors.Name), runner),
+		personas:      personas.NewQueries(reader(personas.Name)),
 		conversations: conversations.NewQueries(reader(conversations.Name)),
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),

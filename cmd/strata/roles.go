@@ -12,6 +12,7 @@ import (
 	"strata/projections/connectors"
 	"strata/projections/conversations"
 	identitymodel "strata/projections/identity"
+	"strata/projections/personas"
 	"strata/projections/resources"
 	"strata/projections/timers"
 )
@@ -77,7 +78,7 @@ func (r role) serves(room string) bool {
 func (r role) models() []projections.Model {
 	needed := map[string]role{
 		identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: writing | reading,
-		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting,
+		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {
 		by, known := needed[m.Name()]

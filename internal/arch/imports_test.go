@@ -29,6 +29,7 @@ var rooms = []struct {
 	{"projections", []string{"domain", "streams", "internal/sqlite", "internal/clickhouse"}, "derived from the log alone"},
 	{"writeapi", []string{"commands", "gateway", "domain", "streams", "internal/authn", "internal/cluster", "internal/connectors", "internal/httpx", "internal/inbound", "internal/outbound", "internal/secrets", "internal/view"},
 		"turns requests into commands; never reads a read model"},
+	{"writeapi/personas", []string{"commands", "gateway", "domain", "streams", "internal/documents", "internal/httpx"}, "reads files of personas, in addition"},
 	{"readapi", []string{"projections", "domain", "streams", "internal/authn", "internal/clickhouse", "internal/httpx", "internal/view", "web"},
 		"answers from read models; cannot change anything"},
 	{"adminapi", []string{"commands", "projections", "streams", "domain", "internal/backup", "internal/httpx", "internal/view"},

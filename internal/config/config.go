@@ -20,6 +20,7 @@ type Config struct {
 	Gateway    Gateway    `yaml:"gateway"`
 	MCP        MCP        `yaml:"mcp"`
 	Outbound   Outbound   `yaml:"outbound"`
+	Personas   Personas   `yaml:"personas"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
 	Edge       Edge       `yaml:"edge"`
@@ -136,6 +137,13 @@ type Outbound struct {
 	Private []string `yaml:"private" env:"OUTBOUND_PRIVATE" doc:"Addresses beside the public internet that MCP servers, tools, workflows, connectors' buckets and clusters' managers may be at: ranges such as 10.1.0.0/16, addresses, or all. Empty: none, so that nobody reaches through Strata what only Strata can reach."`
 }
 
+// Personas is the completing and uploading of personas.
+type Personas struct {
+	Model        string        `yaml:"model" env:"PERSONAS_MODEL" doc:"Model that completes personas and reads them from documents, unless a request names one. It must be able to answer in JSON; the built-in one is not."`
+	UploadLimit  Bytes         `yaml:"upload_limit" env:"PERSONAS_UPLOAD_LIMIT" doc:"Largest upload of personas, all its files together. A single file may have 64 MiB."`
+	UploadExpiry time.Duration `yaml:"upload_expiry" env:"PERSONAS_UPLOAD_EXPIRY" doc:"How long an upload of personas waits to be confirmed."`
+}
+
 // Telemetry is what Strata tells of itself.
 type Telemetry struct {
 	LogLevel     string `yaml:"log_level" env:"LOG_LEVEL" oneof:"debug info warn error" doc:"Least severe messages to log: debug, info, warn or error."`
@@ -204,6 +212,7 @@ func Default() Config {
 			GuardBlock: []string{"prompt_injection", "secret", "payment_card", "bank_account", "national_id"}, RouterModel: "strata/embed-1",
 		},
 		MCP:       MCP{Idle: 5 * time.Minute},
+		Personas:  Personas{Model: "strata/extract-1", UploadLimit: 128 << 20, UploadExpiry: 24 * time.Hour},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
 	}
 }

@@ -53,6 +53,7 @@ func (c *Config) Validate() error {
 		v.fault("eventstore.url", "is not a connection string that begins with esdb:// or esdb+discover://")
 	}
 	v.node(c)
+	v.within("personas.upload_limit", c.Personas.UploadLimit, 1<<10, 1<<30)
 	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	single, _ := splitHosts(c.ClickHouse.URL)
 	v.url("clickhouse.url", single, "http", "https", "clickhouse")

@@ -21,6 +21,7 @@ type UploadOp struct {
 	Op
 	Files    string            // name of the field with files; there may be several
 	FilesDoc string            // what files it takes
+	Example  string            // content of such a file
 	Form     map[string]string // further fields, texts, and what each is for
 }
 
@@ -162,6 +163,6 @@ func (op *UploadOp) requestBody() *huma.RequestBody {
 		schema.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: about}
 	}
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"multipart/form-data": {Schema: schema},
+		"multipart/form-data": {Schema: schema, Example: map[string]any{op.Files: []string{op.Example}}},
 	}}
 }

@@ -26,7 +26,7 @@ func uploads(t *testing.T) *httpx.Router {
 	r := httpx.New(httpx.Options{})
 	op := httpx.UploadOp{
 		Op:    httpx.Op{ID: "takeFiles", Method: http.MethodPost, Path: "/files", Mount: httpx.V1, Public: true, MaxBody: 2000, Timeout: time.Minute, Status: http.StatusCreated},
-		Files: "files", Form: map[string]string{"model": "Which one reads."},
+		Files: "files", Example: "a,b", Form: map[string]string{"model": "Which one reads."},
 	}
 	httpx.Upload(r, op, func(_ context.Context, form *httpx.Form) (httpx.Reply[taken], error) {
 		var out taken
@@ -125,7 +125,7 @@ func TestUploadIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{`"multipart/form-data"`, `"binary"`, `"Which one reads."`} {
+	for _, part := range []string{`"multipart/form-data"`, `"binary"`, `{"files":["a,b"]}`, `"Which one reads."`} {
 		if !bytes.Contains(spec.JSON, []byte(part)) {
 			t.Errorf("the document lacks %s", part)
 		}

@@ -75,6 +75,7 @@ func (s *Service) Register(r *httpx.Router) {
 			"A file with a fault is refused as a whole, every faulty line named. Nothing becomes of the rows before they are confirmed."
 		upload.Timeout, upload.MaxBody = uploadTime, s.Settings.Limit
 		httpx.Upload(r, httpx.UploadOp{Op: upload, Files: "files", FilesDoc: "Files with personas.",
+			Example: "name,birthdate,notes,city\nAda Example,1985-12-10,Calls back in the evening,London\n",
 			Form: map[string]string{"model": "Model that reads documents; it must come before the files."}}, s.upload)
 
 		confirm := op("confirmPersonaUpload", "/upload/{upload_token}/confirm", "Confirm pending persona upload", "personas:create")

@@ -76,7 +76,7 @@ func (s *Service) Register(r *httpx.Router) {
 		upload.Timeout, upload.MaxBody = uploadTime, s.Settings.Limit
 		httpx.Upload(r, httpx.UploadOp{Op: upload, Files: "files", FilesDoc: "Files with personas.",
 			Example: "name,birthdate,notes,city\nAda Example,1985-12-10,Calls back in the evening,London\n",
-			Form: map[string]string{"model": "Model that reads documents; it must come before the files."}}, s.upload)
+			Form:    map[string]string{"model": "Model that reads documents; it must come before the files."}}, s.upload)
 
 		confirm := op("confirmPersonaUpload", "/upload/{upload_token}/confirm", "Confirm pending persona upload", "personas:create")
 		confirm.Description = "`overwrite` updates the personas that are there (and needs the permission personas:update), `create` makes others beside them, `skip` leaves the rows out. " +

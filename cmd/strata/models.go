@@ -131,6 +131,12 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		_, err = runner.Wait(ctx, identitymodel.Name, head)
 		return err
 	}})
+	m.follow(runner)
+	return m, nil
+}
+
+// follow tells what keeps something of a read model in memory of its changes.
+func (m *models) follow(runner *projections.Runner) {
 	runner.OnReplace(func(model string) {
 		m.answers.Flush()
 		switch model {
@@ -161,7 +167,6 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 			m.timers.change()
 		}
 	})
-	return m, nil
 }
 
 // readerOf returns what the queries of one of allModels read from, whether the

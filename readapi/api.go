@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"strata/domain"
+	"strata/domain/argument"
+	"strata/domain/insight"
 	"strata/internal/httpx"
 	"strata/internal/view"
 	"strata/projections/analytics"
@@ -24,6 +26,7 @@ import (
 	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
+	"strata/projections/states"
 	"strata/readapi/live"
 	"strata/streams"
 )
@@ -43,6 +46,8 @@ type Deps struct {
 	History       *history.Reader
 	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
 	Answers       *Answers
+	Arguments     *states.Queries[argument.State]
+	Insights      *states.Queries[insight.State]
 	Store         streams.Store
 	Codec         *streams.Codec
 	// Analytics answers from ClickHouse; while that is not there, its error says so.
@@ -84,6 +89,8 @@ func Register(r *httpx.Router, d Deps) {
 	for _, k := range d.Kinds {
 		a.kind(k)
 	}
+	a.arguments()
+	a.insights()
 	a.prompts()
 	a.sessions()
 	a.memories()

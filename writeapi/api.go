@@ -14,12 +14,14 @@ import (
 	"strata/internal/connectors"
 	"strata/internal/httpx"
 	"strata/internal/inbound"
+	"strata/writeapi/arguments"
 	"strata/writeapi/chat"
 	"strata/writeapi/personas"
 )
 
 // Deps is what the write side works with.
 type Deps struct {
+	Arguments  *arguments.Service
 	Handler    *commands.Handler
 	Resources  *commands.Resources
 	Kinds      []domain.AnyKind
@@ -54,6 +56,7 @@ func Register(r *httpx.Router, d Deps) {
 	for _, k := range d.Kinds {
 		a.kind(k)
 	}
+	a.arguments()
 	a.sessions()
 	a.memories()
 	a.budgets()

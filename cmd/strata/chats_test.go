@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -43,12 +43,31 @@ func (c *chatting) complete(t *testing.T, body object, header ...string) (int, o
 
 func (c *chatting) send(t *testing.T, method, path string, body any, header ...string) (int, object) {
 	t.Helper()
+	status, raw := c.exchange(t, method, path, body, header...)
+	var out object
+	if json.Unmarshal(raw, &out) != nil {
+		t.Fatalf("%d %s", status, raw)
+	}
+	return status, out
+}
+
+// raw is the body of an answer.
+func (c *chatting) raw(t *testing.T, method, path string, body any) []byte {
+	t.Helper()
+	_, raw := c.exchange(t, method, path, body)
+	return raw
+}
+
+func (c *chatting) exchange(t *testing.T, method, path string, body any, header ...string) (int, []byte) {
+	t.Helper()
 	b, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := httptest.NewRequest(method, path, strings.NewReader(string(b)))
-	req.RequestURI, req.URL.Scheme, req.URL.Host = "", "http", strings.TrimPrefix(c.URL, "http://")
+	req, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
 	req.Header.Set("Authorization", "Bearer "+testKey)
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(header); i += 2 {
@@ -63,11 +82,7 @@ func (c *chatting) send(t *testing.T, method, path string, body any, header ...s
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out object
-	if json.Unmarshal(raw, &out) != nil {
-		t.Fatalf("%d %s", res.StatusCode, raw)
-	}
-	return res.StatusCode, out
+	return res.StatusCode, raw
 }
 
 // ok insists on success.

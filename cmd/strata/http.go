@@ -23,6 +23,7 @@ import (
 	"strata/readapi"
 	"strata/web"
 	"strata/writeapi"
+	"strata/writeapi/arguments"
 )
 
 // intro opens the API's documentation.
@@ -71,6 +72,8 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
 		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
+		Arguments: &arguments.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
+			RecordPayloads: a.cfg.Gateway.RecordPayloads, At: a.at},
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 		Personas:   a.personas(),
@@ -83,6 +86,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomRead)
 	readapi.Register(r, readapi.Deps{
+		Arguments: m.arguments, Insights: m.insights,
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
 		Identity: m.identity, Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },

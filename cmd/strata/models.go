@@ -10,6 +10,7 @@ import (
 
 	"strata/commands"
 	"strata/domain"
+	"strata/domain/argument"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
 	"strata/domain/claim"
@@ -18,6 +19,7 @@ import (
 	"strata/domain/conversation"
 	"strata/domain/identity"
 	"strata/domain/inference"
+	"strata/domain/insight"
 	"strata/domain/memory"
 	"strata/domain/node"
 	"strata/domain/personaupload"
@@ -39,6 +41,7 @@ import (
 	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
+	"strata/projections/states"
 	"strata/projections/timers"
 	"strata/readapi"
 	"strata/streams"
@@ -46,7 +49,7 @@ import (
 
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
-	return slices.Concat(catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
+	return slices.Concat(argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
 		personaupload.FactTypes())
@@ -60,6 +63,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 // allModels are the read models in SQLite.
 func allModels() []projections.Model {
 	return []projections.Model{
+		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
 		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 	}
@@ -79,6 +83,8 @@ func modelNamed(name string) (projections.Model, error) {
 // models are the read models with their queries.
 type models struct {
 	runner        *projections.Runner
+	arguments     *states.Queries[argument.State]
+	insights      *states.Queries[insight.State]
 	resources     *resources.Queries
 	sessions      *sessions.Queries
 	memories      *memories.Queries
@@ -110,6 +116,8 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 	reader := func(name string) projections.Reader { return readerOf(runner, name) }
 	m := &models{
 		runner:        runner,
+		arguments:     states.NewQueries(states.Arguments(), reader(states.Arguments().Name)),
+		insights:      states.NewQueries(states.Insights(), reader(states.Insights().Name)),
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
 		memories:      memories.NewQueries(reader(memories.Name), now),

@@ -143,6 +143,9 @@ func (a *app) healed(ctx context.Context) error {
 }
 
 func (a *app) closeTurns(ctx context.Context, before time.Time) error {
+	if err := a.closeWriting(ctx, before); err != nil {
+		return err
+	}
 	turns, err := a.models.conversations.OpenTurns(ctx, before, turnsAtOnce)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	identitymodel "strata/projections/identity"
 	"strata/projections/personas"
 	"strata/projections/resources"
+	"strata/projections/states"
 	"strata/projections/timers"
 )
 
@@ -78,6 +79,7 @@ func (r role) serves(room string) bool {
 func (r role) models() []projections.Model {
 	needed := map[string]role{
 		identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: writing | reading,
+		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {

@@ -28,6 +28,7 @@ func Roles() []Role { return []Role{Owner, Admin, Member, Viewer, Guest} }
 // line; plain kinds add themselves, see [permitted].
 var permissionTable = permitKinds([]permitted{
 	{resource: "analytics", verbs: []string{"read"}},
+	{resource: "arguments", verbs: crud()},
 	{resource: "audit", verbs: []string{"list", "get", "verify", "export"}, administrative: true},
 	{resource: "api-keys", verbs: crud("own"), administrative: true, own: []string{"own"}}, // own: make and revoke keys for oneself
 	{resource: "backups", verbs: []string{"list", "get", "create"}, hidden: true},
@@ -38,6 +39,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "evaluations", verbs: crud()},
 	{resource: "events", verbs: []string{"list", "get"}},
 	{resource: "inference-logs", verbs: []string{"list", "get"}},
+	{resource: "insights", verbs: crud()},
 	{resource: "leaderboards", verbs: []string{"list"}},
 	{resource: "memories", verbs: crud()},
 	{resource: "models", verbs: []string{"list", "get", "invoke"}},

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"strata/domain"
+	"strata/domain/argument"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
 	"strata/domain/claim"
@@ -25,6 +26,7 @@ import (
 	"strata/domain/connector"
 	"strata/domain/conversation"
 	"strata/domain/identity"
+	"strata/domain/insight"
 	"strata/domain/memory"
 	"strata/domain/session"
 	"strata/domain/timer"
@@ -46,6 +48,7 @@ type aggregate struct {
 func rich(t rapid.TB) []aggregate {
 	t.Helper()
 	all := []aggregate{
+		describe(t, argument.Aggregate, "argument"), describe(t, insight.Aggregate, "insight"),
 		describe(t, budget.Aggregate, "budget"), describe(t, cluster.Aggregate, "cluster"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),

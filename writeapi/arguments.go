@@ -61,7 +61,7 @@ func (a *API) arguments() {
 		out, err := a.Arguments.Argue(ctx, in.Body)
 		return httpx.Reply[view.Argument]{Body: out.Argument}, err
 	})
-	look := httpx.Op{ID: "createInsightV1", Method: http.MethodPost, Path: "/insights", Mount: httpx.V1, Tag: "Insights", Summary: "Create insight",
+	look := httpx.Op{ID: "createInsightV1", Status: http.StatusCreated, Method: http.MethodPost, Path: "/insights", Mount: httpx.V1, Tag: "Insights", Summary: "Create insight",
 		Description: "A model looks into a client and some actions: what to say, over which channel, when and why. When it fails, the answer is an insight with `error`.",
 		Permission:  "insights:create", Streaming: true,
 		BodyExample: json.RawMessage(`{"client":"A client of five years with two contracts, reads e-mail in the morning","model":"strata/extract-1"}`)}

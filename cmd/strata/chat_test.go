@@ -22,9 +22,9 @@ type chatting struct {
 	app string
 }
 
-func startChat(t *testing.T) *chatting {
+func startChat(t *testing.T, prepare ...func(*app)) *chatting {
 	t.Helper()
-	c := &chatting{installation: start(t), up: gatewaytest.NewUpstream(t)}
+	c := &chatting{installation: install(t, t.TempDir(), prepare...), up: gatewaytest.NewUpstream(t)}
 	call(t, c.installation, "POST", "/api/v1/providers", object{"name": "mock", "type": "openai_compatible", "baseUrl": c.up.URL}).must(t, http.StatusCreated)
 	c.app = c.makeApp(t, "Support", object{"model": "mock/m", "systemPrompt": "You help with {{topic}}."})
 	return c

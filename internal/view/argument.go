@@ -27,7 +27,6 @@ type Argument struct {
 	Space       string         `json:"space" doc:"The workspace it belongs to."`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
-	DeletedAt   string         `json:"deleted_at" doc:"Empty: what is deleted is not shown."`
 	Prompt      *[]ChatSaid    `json:"prompt,omitempty" doc:"With echo: what the model was sent."`
 }
 

@@ -307,6 +307,9 @@ func TestValues(t *testing.T) {
 	if x, ok := tabular.BooleanOf(true).Float(); !ok || x != 1 {
 		t.Errorf("true is %v", x)
 	}
+	if got := tabular.NumberOf(math.Copysign(0, -1)).Text(); got != "0" {
+		t.Errorf("the other zero is written %q", got)
+	}
 	if _, ok := tabular.StringOf("5").Float(); ok {
 		t.Error("a text is no number")
 	}

@@ -66,12 +66,12 @@ type Value struct {
 // that is not finite is a missing value.
 func IntegerOf(n int64) Value { return Value{kind: Integer, whole: n, num: float64(n)} }
 
-// NumberOf makes a number; one that is not finite is missing.
+// NumberOf makes a number; one that is not finite is missing, and -0 is 0.
 func NumberOf(x float64) Value {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return Value{}
 	}
-	return Value{kind: Number, num: x}
+	return Value{kind: Number, num: x + 0} // there is one zero only
 }
 
 // BooleanOf makes a boolean.

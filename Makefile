@@ -116,7 +116,7 @@ deploy-check: engine build .cache/venv-deploy/ready ## image, compose, Kubernete
 	@touch $@
 
 .PHONY: conformance
-conformance: engine build .cache/venv-conformance/ready ## every documented operation of the published APIs, and random requests
+conformance: engine build .cache/venv-conformance/ready .cache/bin/versitygw ## every documented operation of the published APIs, and random requests
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/conformance/...
 
 .cache/venv-conformance/ready: test/conformance/requirements.txt

@@ -161,6 +161,7 @@ func TestDrainSaysWhereToResume(t *testing.T) {
 	ws.until(t, "caught_up")
 	w.write("ws_2", "b.x.v1", "4")
 	w.write("ws_1", "b.x.v1", "5")
+	ws.until(t, "event")
 	sse.until(t, "event")
 	w.hub.Load().Drain()
 	for name, c := range map[string]*client{"websocket": ws, "sse": sse} {

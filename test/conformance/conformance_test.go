@@ -58,8 +58,12 @@ type filter struct {
 
 var pagingNames = []string{"limit", "after", "page", "page_size", "pageSize"}
 
+// whole is the test over all operations, for what all of them share.
+var whole *testing.T
+
 // Every documented operation does what its row says.
 func TestEveryDocumentedOperation(t *testing.T) {
+	whole = t
 	ops, err := ReadOperations("testdata/operations.tsv")
 	if err != nil {
 		t.Fatal(err)

@@ -86,10 +86,11 @@ var inferenceProbes = func() map[string]probe {
 // literal is a filter's value.
 func literal(text string) func(*world) string { return func(*world) string { return text } }
 
-// since and until are filters by time that every item of a test passes.
+// timeFilters adds filters by time that every item of a test passes.
 func timeFilters(into map[string]filter) map[string]filter {
-	into["start_date"] = filter{hit: literal(time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)), miss: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}
-	into["end_date"] = filter{hit: literal(time.Now().Add(time.Hour).UTC().Format(time.RFC3339)), miss: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}
+	hour := func(n time.Duration) string { return time.Now().Add(n * time.Hour).UTC().Format(time.RFC3339) }
+	into["start_date"] = filter{hit: literal(hour(-1)), why: "a time that begins after its end, now, is refused"}
+	into["end_date"] = filter{hit: literal(hour(1)), miss: hour(-1)}
 	return into
 }
 

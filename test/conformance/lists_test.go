@@ -123,14 +123,14 @@ func (c *trial) walkAfter(w *world, path string, most int) []string {
 	w.t.Helper()
 	var got []string
 	params := map[string]string{"limit": "1"}
-	for range most + 1 {
+	for len(got) < most {
 		a := c.ask(w, path, params)
 		items := c.items(w, a)
 		if a.Status != http.StatusOK || len(items) > 1 {
 			w.t.Fatalf("a page of one: %d %s", a.Status, a.Short())
 		}
 		got = append(got, items...)
-		if more := a.Bool("has_more"); more != (len(got) < most) {
+		if more := a.Bool("has_more"); more != (len(got) < most) && !(more && c.list.shared) {
 			w.t.Fatalf("has_more is %v after %d of %d", more, len(got), most)
 		} else if !more {
 			break

@@ -79,7 +79,7 @@ func TestEveryDocumentedOperation(t *testing.T) {
 	for _, op := range ops {
 		total[op.Product]++
 		ran := false // -run may leave it out
-		ok := t.Run(op.Product+" "+op.Name(), func(t *testing.T) {
+		ok := t.Run(op.Product+" "+op.Method+" "+strings.ReplaceAll(op.Path[1:], "/", "."), func(t *testing.T) {
 			ran = true
 			p, known := all[op.Name()]
 			if !known {

@@ -199,7 +199,7 @@ func dispatched(w *world) string {
 // signed sends a status update with the signature that the space's secret makes.
 func signed(w *world, path string, body object) *kit.Answer {
 	w.t.Helper()
-	secret := w.once("secret", func() string { return w.must(http.MethodPost, "/v1/webhooks/secret", nil, "secret") })
+	secret := w.once("secret", func() string { return w.must(http.MethodPost, "/v1/clusters/webhook-secret", nil, "webhook_secret") })
 	text, err := json.Marshal(body)
 	if err != nil {
 		w.t.Fatal(err)

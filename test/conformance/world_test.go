@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	shared, err = kit.New(kit.Options{DataDir: filepath.Join(dir, "data"), Env: []string{
-		"STRATA_RATE_LIMIT_ANONYMOUS_KEY=0",
+		"STRATA_RATE_LIMIT_ANONYMOUS_KEY=0", "STRATA_OUTBOUND_PRIVATE=127.0.0.0/8",
 	}})
 	if err == nil {
 		err = shared.Start()

@@ -150,7 +150,7 @@ func Run[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], re
 		if !req.Create {
 			return Outcome[V]{}, domain.NotFound(agg.Noun, req.ID)
 		}
-		req.ID = h.newID(agg.Prefix, req)
+		req.ID = h.NewID(agg.Prefix, req)
 	}
 	ctx, span := tracer.Start(ctx, "command "+agg.Category)
 	defer span.End()
@@ -195,7 +195,7 @@ func Repeat[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S],
 		return Outcome[V]{}, false, nil
 	}
 	if req.ID == "" {
-		req.ID = h.newID(agg.Prefix, req)
+		req.ID = h.NewID(agg.Prefix, req)
 	}
 	req.Create, req.IfMatch = false, nil
 	out, err := Run(ctx, h, agg, req, look[S]{}, view)
@@ -241,7 +241,9 @@ const (
 	drawnIDIndex     = 1_000_001
 )
 
-func (h *Handler) newID(prefix string, req Request) string {
+// NewID draws the id of an aggregate that a request is to create: the same for every
+// try under an idempotency key.
+func (h *Handler) NewID(prefix string, req Request) string {
 	if req.IdempotencyKey == "" {
 		return domain.NewID(prefix)
 	}

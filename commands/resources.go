@@ -101,7 +101,7 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 	}
 	req.Create = true
 	if req.ID == "" {
-		req.ID = r.h.newID(spec.Prefix, req)
+		req.ID = r.h.NewID(spec.Prefix, req)
 	}
 	if spec.Key != "" {
 		name := cmd.Doc.String(spec.Key)

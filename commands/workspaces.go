@@ -30,7 +30,7 @@ func (w *Workspaces) Create(ctx context.Context, req Request, cmd identity.Creat
 	}
 	req.Create = true
 	if req.ID == "" {
-		req.ID = w.h.newID(identity.Workspaces.Prefix, req)
+		req.ID = w.h.NewID(identity.Workspaces.Prefix, req)
 	}
 	// What would be refused is refused before the name is claimed.
 	if _, err := cmd.Decide(req.env(w.h.Now()), identity.Workspaces.New(req.ID)); err != nil {

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"encoding/json"
+
 	"strata/domain"
 	"strata/gateway/pricing"
 )
@@ -75,6 +77,29 @@ type Summary struct {
 type EmbedResponse struct {
 	Outcome
 	Body []byte // the provider's JSON
+}
+
+// Vectors reads the embeddings of an answer, in the order of the texts. Errors:
+// AI_SERVICE_ERROR when the provider's answer holds none, or not all of one length.
+func (r *EmbedResponse) Vectors() ([][]float32, error) {
+	var answer struct {
+		Data []struct {
+			Index     int       `json:"index"`
+			Embedding []float32 `json:"embedding"`
+		} `json:"data"`
+	}
+	unreadable := domain.Errorf(domain.CodeAIService, "the embedding model %s answered with something that cannot be read as vectors", r.Model)
+	if err := json.Unmarshal(r.Body, &answer); err != nil {
+		return nil, unreadable.Because(err)
+	}
+	vectors := make([][]float32, len(answer.Data))
+	for _, d := range answer.Data {
+		if d.Index < 0 || d.Index >= len(vectors) || vectors[d.Index] != nil || len(d.Embedding) == 0 || len(d.Embedding) != len(answer.Data[0].Embedding) {
+			return nil, unreadable
+		}
+		vectors[d.Index] = d.Embedding
+	}
+	return vectors, nil
 }
 
 // Model is an entry of the model list.

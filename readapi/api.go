@@ -39,6 +39,7 @@ type Deps struct {
 	Memories      *memories.Queries
 	Conversations *conversations.Queries
 	Identity      *identity.Queries
+	Knowledge     Library
 	Budgets       *budgets.Queries
 	Connectors    *connectors.Queries
 	Events        *events.Reader
@@ -100,6 +101,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.budgets()
 	a.connectors()
 	a.inferenceLogs()
+	a.knowledge()
 	a.analytics()
 	a.events()
 	a.audit()

@@ -16,6 +16,7 @@ import (
 	"strata/internal/inbound"
 	"strata/writeapi/arguments"
 	"strata/writeapi/chat"
+	"strata/writeapi/knowledge"
 	"strata/writeapi/personas"
 )
 
@@ -30,6 +31,7 @@ type Deps struct {
 	Connectors *connectors.Service
 	Inbound    *inbound.Receiver // of reports that others make
 	Erasures   *commands.Erasures
+	Knowledge  *knowledge.Service
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	Personas   *personas.Service
 	// Wait blocks until a read model reflects a position, or ctx ends.
@@ -70,6 +72,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.users()
 	d.Personas.Register(r)
 	d.Chat.Register(r)
+	d.Knowledge.Register(r)
 	a.models()
 	a.webhooks()
 }

@@ -163,7 +163,8 @@ func (a *app) openModels(ctx context.Context) (err error) {
 }
 
 func (a *app) openAnalytics(ctx context.Context) (err error) {
-	if !a.role.has(reading | projecting) {
+	// Who only writes searches vectors, if there is a server that has them.
+	if !a.role.has(reading|projecting) && (!a.role.has(writing) || a.cfg.ClickHouse.URL == "") {
 		a.queries = analytics.NewQueries(nil, a.now) // registered, but never asked: see routes
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strata/commands/timers"
 	"strata/domain"
 	"strata/projections/analytics"
+	"strata/projections/vectors"
 	"strata/streams/logbus"
 )
 
@@ -110,7 +111,11 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
+	documents := a.processor()
+	executor := a.newExecutor(documents)
+	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(documents.Reactor()),
+		d.router.AddReactor(executor.Reactor()), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
+		d.router.AddWriter(vectors.NewWriter(a.click, a.tablesOwner().Installation)),
 		d.router.AddReactor(a.personaUploads()))
 	if !a.cfg.ClickHouse.OverKafka {
 		err = errors.Join(err, d.router.AddWriter(callWriter{d.writer}))
@@ -125,7 +130,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	a.duty.now.Store(d)
 	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
-		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "timers": a.fireTimers,
+		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "steps": executor.Run, "timers": a.fireTimers,
 	} {
 		d.work.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {

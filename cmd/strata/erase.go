@@ -14,6 +14,7 @@ import (
 	"strata/internal/clickhouse"
 	"strata/projections"
 	"strata/projections/analytics"
+	"strata/projections/vectors"
 	"strata/streams"
 	"strata/streams/logbus"
 )
@@ -93,7 +94,7 @@ func (a *app) forgetAnalytics(ctx context.Context, f commands.Forgotten) error {
 		if err := a.awaitCalls(ctx, f.Head); err != nil {
 			return err
 		}
-		return analytics.NewEraser(a.click).Erase(ctx, f.Workspaces, f.Subject.ID)
+		return a.eraseRows(ctx, f)
 	}
 	if err := a.passed(ctx, callWriter{}.Name(), func(s logbus.Status) bool { return s.Position >= f.Head }); err != nil {
 		return err
@@ -103,6 +104,15 @@ func (a *app) forgetAnalytics(ctx context.Context, f commands.Forgotten) error {
 		return errOffDuty
 	}
 	if err := d.writer.Drain(ctx); err != nil {
+		return err
+	}
+	return a.eraseRows(ctx, f)
+}
+
+// eraseRows erases from the tables, once the vectors that were read with the key
+// are there.
+func (a *app) eraseRows(ctx context.Context, f commands.Forgotten) error {
+	if err := a.passed(ctx, vectors.Topic, func(s logbus.Status) bool { return s.Position >= f.Head }); err != nil {
 		return err
 	}
 	return analytics.NewEraser(a.click).Erase(ctx, f.Workspaces, f.Subject.ID)

@@ -75,7 +75,8 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Arguments: &arguments.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
 			RecordPayloads: a.cfg.Gateway.RecordPayloads, At: a.at},
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
-		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
+		Knowledge: a.knowledgeService(),
+		Wait:      a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
 		Personas:   a.personas(),
 		Workspaces: commands.NewWorkspaces(a.handler), FindUser: a.models.identity.UserByEmail,
 	})
@@ -88,7 +89,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	readapi.Register(r, readapi.Deps{
 		Arguments: m.arguments, Insights: m.insights,
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
-		Identity: m.identity, Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
+		Identity: m.identity, Knowledge: a.library(), Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,

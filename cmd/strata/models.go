@@ -20,6 +20,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/inference"
 	"strata/domain/insight"
+	"strata/domain/knowledge"
 	"strata/domain/memory"
 	"strata/domain/node"
 	"strata/domain/personaupload"
@@ -36,6 +37,7 @@ import (
 	"strata/projections/erasures"
 	"strata/projections/events"
 	identitymodel "strata/projections/identity"
+	knowledgemodel "strata/projections/knowledge"
 	"strata/projections/memories"
 	"strata/projections/personas"
 	"strata/projections/query"
@@ -50,7 +52,7 @@ import (
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
 	return slices.Concat(argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
-		inference.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
+		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
 		personaupload.FactTypes())
 }
@@ -64,7 +66,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 func allModels() []projections.Model {
 	return []projections.Model{
 		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
-		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
+		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 	}
 }
@@ -87,6 +89,7 @@ type models struct {
 	insights      *states.Queries[insight.State]
 	resources     *resources.Queries
 	sessions      *sessions.Queries
+	knowledge     *knowledgemodel.Queries
 	memories      *memories.Queries
 	connectors    scanQueue
 	personas      *personas.Queries
@@ -120,6 +123,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		insights:      states.NewQueries(states.Insights(), reader(states.Insights().Name)),
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
+		knowledge:     knowledgemodel.NewQueries(reader(knowledgemodel.Name)),
 		memories:      memories.NewQueries(reader(memories.Name), now),
 		connectors:    newScanQueue(reader(connectors.Name), runner),
 		personas:      personas.NewQueries(reader(personas.Name)),

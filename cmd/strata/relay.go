@@ -13,6 +13,7 @@ import (
 	"strata/domain/conversation"
 	"strata/domain/identity"
 	"strata/domain/inference"
+	"strata/domain/knowledge"
 	"strata/domain/memory"
 	"strata/domain/privacy"
 	"strata/domain/session"
@@ -85,6 +86,9 @@ func secretFields(category string) []string {
 		return spacecluster.SecretFields()
 	case connector.Aggregate.Category:
 		return connector.SecretFields()
+	}
+	if category == knowledge.Documents.Category { // no secrets, but long, and nobody follows them
+		return []string{"pieces", "sections"}
 	}
 	for _, k := range catalogue.All() {
 		if k.Spec().Name == category {

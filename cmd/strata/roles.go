@@ -12,6 +12,7 @@ import (
 	"strata/projections/connectors"
 	"strata/projections/conversations"
 	identitymodel "strata/projections/identity"
+	knowledgemodel "strata/projections/knowledge"
 	"strata/projections/personas"
 	"strata/projections/resources"
 	"strata/projections/states"
@@ -81,6 +82,7 @@ func (r role) models() []projections.Model {
 		identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: writing | reading,
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
+		knowledgemodel.Name: writing | reading | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {
 		by, known := needed[m.Name()]
@@ -111,5 +113,5 @@ func (a *app) relies() []string {
 	if a.local != nil || !a.role.has(writing) {
 		return nil
 	}
-	return []string{identitymodel.Name, budgets.Name, resources.Name}
+	return []string{identitymodel.Name, budgets.Name, knowledgemodel.Name, resources.Name}
 }

@@ -18,6 +18,7 @@ func All() []domain.AnyKind {
 		Personas,
 		Prompts,
 		Providers,
+		RAGEndpoints,
 		Workflows,
 	}
 }

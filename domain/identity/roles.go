@@ -40,6 +40,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "events", verbs: []string{"list", "get"}},
 	{resource: "inference-logs", verbs: []string{"list", "get"}},
 	{resource: "insights", verbs: crud()},
+	{resource: "knowledge-bases", verbs: crud()},
 	{resource: "leaderboards", verbs: []string{"list"}},
 	{resource: "memories", verbs: crud()},
 	{resource: "models", verbs: []string{"list", "get", "invoke"}},
@@ -77,7 +78,7 @@ func permitKinds(rich []permitted) []permitted {
 // appScopes is what a key of an app may do when it names no scopes: what a
 // program that talks with its users needs.
 var appScopes = []string{
-	"apps:get", "conversations:*", "memories:*", "models:*", "sessions:*",
+	"apps:get", "conversations:*", "knowledge-bases:list", "memories:*", "models:*", "sessions:*",
 }
 
 func crud(more ...string) []string {

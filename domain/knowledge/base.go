@@ -44,7 +44,8 @@ type BaseFields struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	Settings
-	Tags []string `json:"tags,omitempty"`
+	QueryModel string   `json:"query_model,omitempty"` // writes queries anew when a search wants that
+	Tags       []string `json:"tags,omitempty"`
 }
 
 func (b BaseFields) check() error {
@@ -53,6 +54,7 @@ func (b BaseFields) check() error {
 	f.Add(utf8.RuneCountInString(b.Name) > maxName, "name", "must be at most %d characters long", maxName)
 	f.Add(domain.HasPrefix(b.Name, Bases.Prefix), "name", "must not begin with %q, which identifiers do", Bases.Prefix+"_")
 	f.Add(utf8.RuneCountInString(b.Description) > maxDescription, "description", "must be at most %d characters long", maxDescription)
+	f.Add(len(b.QueryModel) > maxName, "query_model", "must be at most %d bytes long", maxName)
 	f.Add(len(b.Tags) > maxTags, "tags", "must be at most %d", maxTags)
 	b.Settings.check(&f)
 	return f.Err()

@@ -33,6 +33,9 @@ func (c Receive) Decide(_ domain.Env, d *Document) ([]domain.Fact, error) {
 	f.Add(strings.TrimSpace(c.Name) == "", "name", "is required")
 	f.Add(utf8.RuneCountInString(c.Name) > maxName, "name", "must be at most %d characters long", maxName)
 	f.Add(sizeOf(c.Metadata) > maxMetadata, "metadata", "must be at most %d bytes of JSON", maxMetadata)
+	for key := range c.Metadata {
+		f.Add(strings.HasPrefix(key, "_"), "metadata."+key, "must not begin with an underscore, which fields of our own do")
+	}
 	c.Settings.check(&f)
 	text := Join(c.Sections)
 	f.Add(strings.TrimSpace(text) == "", "file", "has no text in it")

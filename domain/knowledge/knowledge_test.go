@@ -17,7 +17,7 @@ func raw(s string) json.RawMessage { return json.RawMessage(s) }
 // The history most scenarios begin with.
 var (
 	settings = knowledge.Settings{EmbeddingModel: "strata/embed-1", ChunkSize: 512, ChunkOverlap: 64}
-	created  = knowledge.BaseCreated{BaseFields: knowledge.BaseFields{Name: "Handbook", Description: "What we do.", Settings: settings, Tags: []string{"hr"}}}
+	created  = knowledge.BaseCreated{BaseFields: knowledge.BaseFields{Name: "Handbook", Description: "What we do.", Settings: settings, QueryModel: "openai/small", Tags: []string{"hr"}}}
 	about    = knowledge.About{Name: "refunds.md", Metadata: domain.Doc{"lang": raw(`"en"`)}}
 	sections = []knowledge.Section{{Headings: []string{"Refunds"}, Page: 1, Text: "A refund takes five days."}}
 	received = knowledge.Received{BaseID: "kb_1", About: about, MIMEType: "text/markdown", SizeBytes: 25, Checksum: "abc", Characters: 25, Settings: settings, Subject: "doc_1"}
@@ -39,12 +39,12 @@ func TestGolden(t *testing.T) {
 
 func TestCreateBase(t *testing.T) {
 	domaintest.Given(t, knowledge.Bases).
-		When(knowledge.CreateBase{BaseFields: knowledge.BaseFields{Name: "Handbook", Description: "What we do.", Settings: knowledge.Settings{ChunkOverlap: 64}, Tags: []string{"hr"}}}).
+		When(knowledge.CreateBase{BaseFields: knowledge.BaseFields{Name: "Handbook", Description: "What we do.", Settings: knowledge.Settings{ChunkOverlap: 64}, QueryModel: "openai/small", Tags: []string{"hr"}}}).
 		Then(created)
 	domaintest.Given(t, knowledge.Bases, created).When(knowledge.CreateBase{BaseFields: created.BaseFields}).ThenError(domain.CodeConflict)
 	domaintest.Given(t, knowledge.Bases).
-		When(knowledge.CreateBase{BaseFields: knowledge.BaseFields{Name: " ", Description: strings.Repeat("x", 2001), Tags: make([]string, 51), Settings: knowledge.Settings{EmbeddingModel: strings.Repeat("x", 201), ChunkSize: 5, ChunkOverlap: 4}}}).
-		ThenError(domain.CodeValidation, "name", "description", "tags", "embedding_model", "chunk_size", "chunk_overlap")
+		When(knowledge.CreateBase{BaseFields: knowledge.BaseFields{Name: " ", Description: strings.Repeat("x", 2001), QueryModel: strings.Repeat("x", 201), Tags: make([]string, 51), Settings: knowledge.Settings{EmbeddingModel: strings.Repeat("x", 201), ChunkSize: 5, ChunkOverlap: 4}}}).
+		ThenError(domain.CodeValidation, "name", "description", "query_model", "tags", "embedding_model", "chunk_size", "chunk_overlap")
 	domaintest.Given(t, knowledge.Bases).When(knowledge.CreateBase{BaseFields: knowledge.BaseFields{Name: "kb_mine"}}).ThenError(domain.CodeValidation, "name")
 }
 

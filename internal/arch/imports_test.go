@@ -27,7 +27,7 @@ var rooms = []struct {
 	{"commands", []string{"domain", "streams"}, "decides and appends; never reads a read model"},
 	{"gateway", []string{"domain", "streams", "internal/outbound"}, "talks to providers; whoever it needs is an interface of its own"},
 	{"projections", []string{"domain", "streams", "internal/sqlite", "internal/clickhouse"}, "derived from the log alone"},
-	{"writeapi", []string{"commands", "gateway", "domain", "streams", "internal/authn", "internal/cluster", "internal/connectors", "internal/httpx", "internal/inbound", "internal/outbound", "internal/secrets", "internal/view"},
+	{"writeapi", []string{"commands", "gateway", "domain", "streams", "internal/authn", "internal/cluster", "internal/connectors", "internal/documents", "internal/httpx", "internal/inbound", "internal/outbound", "internal/secrets", "internal/view"},
 		"turns requests into commands; never reads a read model"},
 	{"writeapi/personas", []string{"commands", "gateway", "domain", "streams", "internal/documents", "internal/httpx"}, "reads files of personas, in addition"},
 	{"readapi", []string{"projections", "domain", "streams", "internal/authn", "internal/clickhouse", "internal/httpx", "internal/view", "web"},

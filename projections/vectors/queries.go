@@ -71,13 +71,21 @@ type Piece struct {
 // unavailable" while the engine is away, validation for what cannot be asked.
 type Queries struct {
 	db           *clickhouse.DB
-	tables       analytics.Tables
 	installation func(ctx context.Context) (string, error)
 }
 
-// NewQueries makes queries over db; installation is the writer's.
+// NewQueries makes queries over db; installation is the writer's. Without a database
+// nothing can be asked.
 func NewQueries(db *clickhouse.DB, installation func(ctx context.Context) (string, error)) *Queries {
-	return &Queries{db: db, tables: analytics.TablesOf(db), installation: installation}
+	return &Queries{db: db, installation: installation}
+}
+
+// there tells whether this process has ClickHouse.
+func (q *Queries) there() error {
+	if q.db == nil {
+		return domain.Errorf(domain.CodeUnavailable, "this node does not search: it is given no ClickHouse server")
+	}
+	return nil
 }
 
 const defaultVectorWeight = 0.6
@@ -85,6 +93,9 @@ const defaultVectorWeight = 0.6
 // Search finds the pieces that fit best, the best first; of equals the first in
 // order of item and ordinal.
 func (q *Queries) Search(ctx context.Context, s Query) ([]Match, error) {
+	if err := q.there(); err != nil {
+		return nil, err
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -263,6 +274,9 @@ func (q *Queries) find(ctx context.Context, s Query, where *condition, w *weighe
 
 // Pieces lists an item's pieces behind an ordinal, at most so many; -1 begins.
 func (q *Queries) Pieces(ctx context.Context, workspace, index, item string, after, limit int) ([]Piece, error) {
+	if err := q.there(); err != nil {
+		return nil, err
+	}
 	rows, err := q.db.Conn().Query(ctx, "SELECT ordinal, text, metadata FROM vectors FINAL WHERE workspace_id = {workspace:String} AND index_id = {index:String}"+
 		" AND item_id = {item:String} AND toInt64(ordinal) > {after:Int64} ORDER BY ordinal LIMIT {limit:UInt32}",
 		ch.Named("workspace", workspace), ch.Named("index", index), ch.Named("item", item), ch.Named("after", int64(after)), ch.Named("limit", uint32(limit))) //nolint:gosec // a page
@@ -289,6 +303,9 @@ func (q *Queries) Pieces(ctx context.Context, workspace, index, item string, aft
 
 // Count is how many pieces some indexes of a workspace hold.
 func (q *Queries) Count(ctx context.Context, workspace string, indexes ...string) (int, error) {
+	if err := q.there(); err != nil {
+		return 0, err
+	}
 	var n uint64
 	err := q.db.Conn().QueryRow(ctx, "SELECT count() FROM vectors FINAL WHERE workspace_id = {workspace:String} AND index_id IN {indexes:Array(String)}",
 		ch.Named("workspace", workspace), ch.Named("indexes", indexes)).Scan(&n)
@@ -301,13 +318,17 @@ const waitPoll = 20 * time.Millisecond
 // Wait returns when everything the log says was embedded up to a position can be
 // found. The position must be of an event that the writer follows.
 func (q *Queries) Wait(ctx context.Context, position domain.Position) error {
+	if err := q.there(); err != nil {
+		return err
+	}
 	if err := q.db.WaitReady(ctx); err != nil {
 		return err
 	}
+	tables := analytics.TablesOf(q.db)
 	tick := time.NewTicker(waitPoll)
 	defer tick.Stop()
 	for {
-		at, err := progress(ctx, q.tables, q.installation)
+		at, err := progress(ctx, tables, q.installation)
 		if err == nil && at >= position {
 			return nil
 		}

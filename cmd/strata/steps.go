@@ -1,0 +1,13 @@
+package main
+
+import (
+	"strata/commands/knowledge"
+	"strata/commands/steps"
+)
+
+// newExecutor makes what performs runs, with every kind of them.
+func (a *app) newExecutor(documents *knowledge.Processor) *steps.Executor {
+	e := steps.New(steps.Config{Handler: a.handler, Logger: a.log, At: a.at})
+	steps.Add(e, documents.Machine())
+	return e
+}

@@ -23,6 +23,8 @@ type UploadOp struct {
 	FilesDoc string            // what files it takes
 	Example  string            // content of such a file
 	Form     map[string]string // further fields, texts, and what each is for
+	// FormExamples are what further fields may hold.
+	FormExamples map[string]string
 }
 
 // maxFormField bounds a text field of an upload, in bytes.
@@ -159,10 +161,12 @@ func (op *UploadOp) requestBody() *huma.RequestBody {
 	schema := &huma.Schema{Type: huma.TypeObject, Required: []string{op.Files}, Properties: map[string]*huma.Schema{
 		op.Files: {Type: huma.TypeArray, Items: file, Description: op.FilesDoc},
 	}}
+	example := map[string]any{op.Files: []string{op.Example}}
 	for name, about := range op.Form {
+		example[name] = op.FormExamples[name]
 		schema.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: about}
 	}
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"multipart/form-data": {Schema: schema, Example: map[string]any{op.Files: []string{op.Example}}},
+		"multipart/form-data": {Schema: schema, Example: example},
 	}}
 }

@@ -74,6 +74,8 @@ func (s *Service) documents(r *httpx.Router, p place) {
 		Files: "files", FilesDoc: "Text, Markdown, HTML, PDF, DOCX, CSV, XLSX, JSON or JSON lines.",
 		Form: map[string]string{"metadata": "A JSON object: your own data of all these documents; searches can filter by it.",
 			"chunk_size": "Tokens of a piece, at most; the base's when absent.", "chunk_overlap": "Tokens that a piece shares with the one before, at most; the base's when absent."},
+		Example:      "A refund takes five working days.",
+		FormExamples: map[string]string{"metadata": `{"lang":"en"}`, "chunk_size": "512", "chunk_overlap": "64"},
 	}
 	upload.Description = "The text of the files is read at once, so that a file that cannot be read is named in the answer; it is cut and embedded behind it. " +
 		"`knowledge_document.embedded` events tell how far it is, and `GET …/{document_id}` does."

@@ -164,7 +164,7 @@ func (m *models) follow(runner *projections.Runner) {
 			m.timers.change()
 		}
 	})
-	m.runner.OnCommit(func(model string, events []domain.Event) {
+	runner.OnCommit(func(model string, events []domain.Event) {
 		m.answers.Committed(model, events)
 		switch model {
 		case resources.Name:

@@ -163,7 +163,9 @@ func (op *UploadOp) requestBody() *huma.RequestBody {
 	}}
 	example := map[string]any{op.Files: []string{op.Example}}
 	for name, about := range op.Form {
-		example[name] = op.FormExamples[name]
+		if text, ok := op.FormExamples[name]; ok {
+			example[name] = text
+		}
 		schema.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: about}
 	}
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{

@@ -13,6 +13,7 @@ import { BudgetsScreen } from './screens/budgets/budgets-screen'
 import { ChatScreen } from './screens/chat/chat-screen'
 import { EventsScreen } from './screens/events/events-screen'
 import { LogsScreen } from './screens/logs/logs-screen'
+import { MemoriesScreen } from './screens/memories/memories-screen'
 import { OverviewScreen } from './screens/overview/overview-screen'
 import { PrivacyScreen } from './screens/privacy/privacy-screen'
 import { ProjectionsScreen } from './screens/projections/projections-screen'
@@ -20,6 +21,7 @@ import { QuickstartScreen } from './screens/quickstart'
 import { ResourcesScreen } from './screens/resources/resources-screen'
 import { Shell } from './screens/shell'
 import { SignIn } from './screens/sign-in'
+import { WorkflowsScreen } from './screens/workflows/workflows-screen'
 import { ErrorState } from './ui/feedback'
 import { Button } from './ui/button'
 import { Logo } from './ui/logo'
@@ -89,12 +91,16 @@ function Page() {
       return <BudgetsScreen />
     case 'audit':
       return <AuditScreen />
+    case 'memories':
+      return <MemoriesScreen />
     case 'resources':
       return <ResourcesScreen />
     case 'privacy':
       return <PrivacyScreen />
     case 'projections':
       return <ProjectionsScreen />
+    case 'workflows':
+      return <WorkflowsScreen />
     case 'quickstart':
       return <QuickstartScreen />
     default:

@@ -1,29 +1,22 @@
 import { clsx } from 'clsx'
-import { BookOpen, Boxes, Eraser, Layers, LayoutDashboard, MessageSquare, MoreHorizontal, Radio, Rocket, ScrollText, ShieldCheck, Wallet } from 'lucide-react'
+import { BookOpen, MoreHorizontal, Rocket } from 'lucide-react'
 import type { ReactNode } from 'react'
+import { Fragment } from 'react'
 import { useSigned } from '@/lib/api/context'
 import { Link, navigate, useRoute } from '@/lib/router'
 import { Logo } from '@/ui/logo'
-import { Menu, MenuItem } from '@/ui/menu'
+import { Menu, MenuItem, MenuLabel } from '@/ui/menu'
 import { HealthBanner } from './health-banner'
+import { groups } from './pages'
 import { SettingsMenu } from './settings-menu'
-
-const pages = [
-  { to: '', label: 'Overview', icon: LayoutDashboard },
-  { to: 'logs', label: 'Inference log', short: 'Log', icon: ScrollText },
-  { to: 'events', label: 'Live events', short: 'Events', icon: Radio },
-  { to: 'chat', label: 'Chat', icon: MessageSquare },
-  { to: 'budgets', label: 'Budgets', icon: Wallet },
-  { to: 'resources', label: 'Resources', icon: Boxes },
-  { to: 'audit', label: 'Audit', icon: ShieldCheck },
-  { to: 'privacy', label: 'Privacy', icon: Eraser },
-  { to: 'projections', label: 'Projections', icon: Layers },
-]
 
 /** How many pages a phone shows as tabs; the others are behind the last tab. */
 const tabs = 4
 
-const navItem = 'flex h-9 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]'
+const pages = groups.flatMap((group) => group.pages)
+const onTabs = pages.slice(0, tabs)
+
+const navItem = 'flex h-8 items-center gap-2.5 rounded-lg px-2.5 transition-colors [&_svg]:size-[17px]'
 const navCurrent = 'bg-surface font-medium text-ink shadow-card ring-1 ring-line dark:bg-raised [&_svg]:text-accent'
 const tab = 'flex flex-col items-center gap-0.5 py-2 text-[11px] font-medium'
 const navOther = 'text-ink-2 hover:bg-hover'
@@ -56,9 +49,8 @@ export function Shell({ children }: { children: ReactNode }) {
         aria-label="Pages"
         className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] lg:hidden"
       >
-        {pages.slice(0, tabs).map(({ to, label, short, icon: Icon }) => (
-          <Link key={to} to={to} aria-current={to === page ? 'page' : undefined} className={clsx(tab, to === page ? 'text-accent' : 'text-ink-3')}
-          >
+        {onTabs.map(({ to, label, short, icon: Icon }) => (
+          <Link key={to} to={to} aria-current={to === page ? 'page' : undefined} className={clsx(tab, to === page ? 'text-accent' : 'text-ink-3')}>
             <Icon className="size-5" aria-hidden />
             {short ?? label}
           </Link>
@@ -70,8 +62,7 @@ export function Shell({ children }: { children: ReactNode }) {
 }
 
 function MoreTab({ page }: { page: string }) {
-  const more = pages.slice(tabs)
-  const current = more.some(({ to }) => to === page)
+  const current = pages.some(({ to }) => to === page) && !onTabs.some(({ to }) => to === page)
   const trigger = (
     <button type="button" className={clsx(tab, current ? 'text-accent' : 'text-ink-3')}>
       <MoreHorizontal className="size-5" aria-hidden />
@@ -80,11 +71,21 @@ function MoreTab({ page }: { page: string }) {
   )
   return (
     <Menu trigger={trigger}>
-      {more.map(({ to, label, icon: Icon }) => (
-        <MenuItem key={to} onSelect={() => navigate(to)}>
-          <Icon aria-hidden /> {label}
-        </MenuItem>
-      ))}
+      {groups.map((group) => {
+        const more = group.pages.filter((entry) => !onTabs.includes(entry))
+        return (
+          more.length > 0 && (
+            <Fragment key={group.name}>
+              <MenuLabel>{group.name}</MenuLabel>
+              {more.map(({ to, label, icon: Icon }) => (
+                <MenuItem key={to} onSelect={() => navigate(to)}>
+                  <Icon aria-hidden /> {label}
+                </MenuItem>
+              ))}
+            </Fragment>
+          )
+        )
+      })}
     </Menu>
   )
 }
@@ -93,27 +94,29 @@ function Sidebar({ page }: { page: string }) {
   const { caller } = useSigned()
   return (
     <aside className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-sunken lg:flex" aria-label="Navigation">
-      <Link to="" className="flex items-center gap-2.5 px-5 pt-5 pb-4">
+      <Link to="" className="flex items-center gap-2.5 px-5 pt-5 pb-3">
         <Logo className="size-7" />
         <span className="min-w-0">
           <span className="block leading-tight font-semibold tracking-tight">Strata</span>
           <span className="block truncate text-xs text-ink-3">{caller.organization?.name ?? 'Console'}</span>
         </span>
       </Link>
-      <nav aria-label="Pages" className="flex-1 space-y-0.5 px-3">
-        {pages.map(({ to, label, icon: Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            aria-current={to === page ? 'page' : undefined}
-            className={clsx(navItem, to === page ? navCurrent : navOther)}
-          >
-            <Icon aria-hidden />
-            {label}
-          </Link>
+      <nav aria-label="Pages" className="min-h-0 flex-1 space-y-3 overflow-y-auto px-3 py-1">
+        {groups.map((group) => (
+          <div key={group.name} role="group" aria-label={group.name} className="space-y-0.5">
+            <p aria-hidden className="px-2.5 pb-0.5 text-xs text-ink-3">
+              {group.name}
+            </p>
+            {group.pages.map(({ to, label, icon: Icon }) => (
+              <Link key={to} to={to} aria-current={to === page ? 'page' : undefined} className={clsx(navItem, to === page ? navCurrent : navOther)}>
+                <Icon aria-hidden />
+                {label}
+              </Link>
+            ))}
+          </div>
         ))}
       </nav>
-      <div className="space-y-0.5 px-3 pb-2">
+      <div className="space-y-0.5 px-3 pt-2 pb-2">
         <Link
           to="quickstart"
           aria-current={page === 'quickstart' ? 'page' : undefined}

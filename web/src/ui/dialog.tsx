@@ -23,7 +23,7 @@ const shapes = {
 
 /** A form begins at its first field; without one the close button has the focus, as it comes first. */
 function focusFirstField(event: Event) {
-  const field = (event.target as HTMLElement).querySelector<HTMLElement>('form input:not(:disabled)')
+  const field = (event.target as HTMLElement).querySelector<HTMLElement>('form :is(input, textarea):not(:disabled)')
   if (!field) return
   event.preventDefault()
   field.focus()

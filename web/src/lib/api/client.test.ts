@@ -77,6 +77,25 @@ describe('read your writes', () => {
   })
 })
 
+test('a read by POST sees earlier writes, and so does one after an event was seen', async () => {
+  const { api, asked } = clientOf({ body: {} }, { body: { data: [1] } }, { body: {} })
+  api.saw(9)
+  api.saw(3)
+  await api.get('/a')
+  expect(await api.query('/list', { limit: 1 })).toEqual({ data: [1] })
+  await api.post('/b')
+  expect(asked.map(({ init }) => header(init, 'Strata-Min-Position'))).toEqual(['9', '9', null])
+})
+
+test('files are sent as a form whose type the browser writes', async () => {
+  const { api, asked } = clientOf({ body: { success: true, data: { accepted: 1 } } })
+  const form = new FormData()
+  form.append('files', new Blob(['text']), 'a.txt')
+  expect(await api.upload('/u', form)).toEqual({ accepted: 1 })
+  expect(asked[0]?.init.body).toBe(form)
+  expect(header(asked[0]?.init, 'Content-Type')).toBe(null)
+})
+
 describe('failures', () => {
   test('of the enveloped mount', async () => {
     const details = [{ field: 'name', message: 'is required' }]

@@ -94,12 +94,27 @@ export class ApiClient {
     return unwrap(await this.send('POST', path, body ?? {})) as T
   }
 
+  /** Reads with a POST, as some lists and searches are asked for: it sees earlier writes as any read does. */
+  async query<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return unwrap(await this.send('POST', path, body, signal, true)) as T
+  }
+
   async put<T>(path: string, body: unknown): Promise<T> {
     return unwrap(await this.send('PUT', path, body)) as T
   }
 
   async delete<T>(path: string): Promise<T> {
     return unwrap(await this.send('DELETE', path)) as T
+  }
+
+  /** Sends files, as a form. */
+  async upload<T>(path: string, form: FormData): Promise<T> {
+    return unwrap(await this.send('POST', path, form)) as T
+  }
+
+  /** Later reads include everything up to this position, because the caller has seen an event of it. */
+  saw(position: number): void {
+    if (position > this.position) this.position = position
   }
 
   /** Reads a file, whatever its format. */
@@ -109,12 +124,14 @@ export class ApiClient {
     return response.blob()
   }
 
-  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal, reads = method === 'GET'): Promise<Response> {
     const headers: Record<string, string> = { Authorization: `Bearer ${this.token}` }
-    if (body !== undefined) headers['Content-Type'] = 'application/json'
-    if (method === 'GET' && this.position > 0) headers['Strata-Min-Position'] = String(this.position)
+    const form = body instanceof FormData
+    // Of a form the browser writes the type itself, with the boundary it has chosen.
+    if (body !== undefined && !form) headers['Content-Type'] = 'application/json'
+    if (reads && this.position > 0) headers['Strata-Min-Position'] = String(this.position)
     const init: RequestInit = { method, headers, credentials: 'omit' }
-    if (body !== undefined) init.body = JSON.stringify(body)
+    if (body !== undefined) init.body = form ? body : JSON.stringify(body)
     if (signal) init.signal = signal
 
     let response: Response
@@ -124,8 +141,7 @@ export class ApiClient {
       if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
       throw new ApiError({ status: 0, code: 'UNREACHABLE', message: 'The server cannot be reached.' })
     }
-    const position = Number(response.headers.get('Strata-Position'))
-    if (position > this.position) this.position = position
+    this.saw(Number(response.headers.get('Strata-Position')))
     return response
   }
 
@@ -134,8 +150,8 @@ export class ApiClient {
     return toError(response, parsed)
   }
 
-  private async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
-    const response = await this.fetch(method, path, body, signal)
+  private async send(method: string, path: string, body?: unknown, signal?: AbortSignal, reads?: boolean): Promise<unknown> {
+    const response = await this.fetch(method, path, body, signal, reads)
     const parsed = parse(await response.text())
     if (!response.ok) throw this.refusal(response, parsed)
     if (parsed === undefined) {

@@ -1,8 +1,8 @@
 import type { FormEvent } from 'react'
 import { useState } from 'react'
-import { ApiError } from '@/lib/api/client'
 import type { Budget } from '@/lib/api/types'
 import { budgetPeriods, budgetScopes } from '@/lib/api/types'
+import { faultsOf } from '@/lib/faults'
 import { humanise } from '@/lib/format'
 import { Button } from '@/ui/button'
 import { Dialog } from '@/ui/dialog'
@@ -12,13 +12,6 @@ import type { BudgetDraft } from './use-budgets'
 import { useBudgetCommands } from './use-budgets'
 
 const fields = ['name', 'scopeType', 'scopeId', 'limitUsd', 'limitTokens', 'period']
-
-/** Faults by field in our spelling, whatever the server's; what fits no field is shown above the buttons. */
-function faultsOf(error: unknown): Record<string, string> {
-  if (!(error instanceof ApiError)) return {}
-  const camel = (name: string) => name.replace(/^body\./, '').replace(/_(\w)/g, (_whole, letter: string) => letter.toUpperCase())
-  return Object.fromEntries(error.details.map((fault) => [camel(fault.field), fault.message]))
-}
 
 /** Creates a budget, or changes one. */
 export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; onClose: () => void }) {

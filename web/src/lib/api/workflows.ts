@@ -1,0 +1,136 @@
+/** Workflows and their runs, as far as the console uses them. */
+
+export interface WorkflowNode {
+  id: string
+  type: string
+  name?: string
+  config?: Record<string, unknown>
+}
+
+export interface WorkflowEdge {
+  id?: string
+  source: string
+  target: string
+  sourceHandle?: string
+  condition?: string
+}
+
+export interface Workflow {
+  id: string
+  name: string
+  description?: string
+  nodes?: WorkflowNode[] | null
+  edges?: WorkflowEdge[] | null
+  inputSchema?: Record<string, unknown> | null
+  status: string
+  version: number
+  updatedAt?: string
+}
+
+export interface Failure {
+  code: string
+  message: string
+  nodeId?: string
+}
+
+export interface Run {
+  runId: string
+  workflowId: string
+  workflowName: string
+  workflowVersion: number
+  status: 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled'
+  inputs: unknown
+  outputs: unknown
+  error?: Failure
+  /** Milliseconds that it took, or has taken. */
+  executionTime: number
+  tokenUsage?: { total?: number }
+  costUsd: number
+  trigger: string
+  originRunId?: string
+  parentRunId?: string
+  startedAt?: string | null
+  finishedAt?: string | null
+}
+
+export interface Step {
+  /** Node, and item of a loop: "each[3]". */
+  id: string
+  nodeId: string
+  nodeType: string
+  status: 'queued' | 'running' | 'completed' | 'failed' | 'skipped'
+  attempt: number
+  input?: unknown
+  output?: unknown
+  error?: Failure
+  waitsFor?: 'time' | 'human' | 'child' | 'items'
+  waitsUntil?: string | null
+  childRunId?: string
+  tokenUsage?: { total?: number }
+  costUsd?: number
+  durationMs: number
+  startedAt?: string | null
+  finishedAt?: string | null
+}
+
+export const ended = (status: string): boolean => status === 'completed' || status === 'failed' || status === 'cancelled'
+
+/** How a node of a run stands. A node that waits runs as well; a node that was not come to may still be. */
+export type NodeState = 'idle' | 'queued' | 'running' | 'waiting' | 'completed' | 'failed' | 'skipped' | 'cancelled'
+
+export interface NodeRun {
+  state: NodeState
+  /** The step of the node itself; the items of a loop have theirs. */
+  step: Step | undefined
+  items: Step[]
+  /** How many of its items have ended. */
+  itemsDone: number
+  durationMs: number
+}
+
+/** Folds the steps of a run into one state per node of its definition. */
+export function nodesOfRun(ids: string[], steps: Step[], runStatus: Run['status']): Map<string, NodeRun> {
+  const nodes = new Map<string, NodeRun>(ids.map((id) => [id, { state: 'idle', step: undefined, items: [], itemsDone: 0, durationMs: 0 }]))
+  for (const step of steps) {
+    const node = nodes.get(step.nodeId)
+    if (!node) continue
+    if (step.id === step.nodeId) node.step = step
+    else node.items.push(step)
+  }
+  for (const node of nodes.values()) {
+    node.itemsDone = node.items.filter((item) => item.status !== 'running' && item.status !== 'queued').length
+    node.state = stateOf(node, ended(runStatus))
+    node.durationMs = node.step?.durationMs ?? 0
+  }
+  return nodes
+}
+
+function stateOf({ step, items }: NodeRun, over: boolean): NodeState {
+  const status = step?.status ?? (items.length ? 'running' : undefined)
+  if (!status) return 'idle'
+  if (status === 'completed' || status === 'failed' || status === 'skipped') return status
+  // What was open when the run ended will not go on.
+  if (over) return 'cancelled'
+  if (step?.waitsFor === 'human' || step?.waitsFor === 'time') return 'waiting'
+  return status
+}
+
+/** What a person may decide at a human node, and what is asked. */
+export function humanChoice(node: WorkflowNode): { prompt: string; decisions: string[] } {
+  const { prompt, decisions } = node.config ?? {}
+  const named = Array.isArray(decisions) ? decisions.filter((d): d is string => typeof d === 'string') : []
+  return { prompt: typeof prompt === 'string' ? prompt : '', decisions: named.length ? named : ['approved', 'rejected'] }
+}
+
+/** An example of what a schema asks for, to be filled in: its properties, empty. */
+export function blankInputs(schema: Record<string, unknown> | null | undefined): Record<string, unknown> {
+  const properties = schema?.properties
+  if (typeof properties !== 'object' || properties === null) return {}
+  const blank = { string: '', number: 0, integer: 0, boolean: false, array: [], object: {} } as Record<string, unknown>
+  return Object.fromEntries(
+    Object.entries(properties as Record<string, { type?: string; default?: unknown; example?: unknown }>).map(([name, p]) => [
+      name,
+      p.default ?? p.example ?? blank[p.type ?? ''] ?? null,
+    ]),
+  )
+}

@@ -1,0 +1,45 @@
+import type { LucideIcon } from 'lucide-react'
+import { Boxes, Brain, Eraser, Layers, LayoutDashboard, MessageSquare, Radio, ScrollText, ShieldCheck, Wallet, Workflow } from 'lucide-react'
+
+export interface PageEntry {
+  to: string
+  label: string
+  /** For the tabs of a phone. */
+  short?: string
+  icon: LucideIcon
+}
+
+/** Every page of the sidebar, by what somebody comes for. */
+export const groups: { name: string; pages: PageEntry[] }[] = [
+  {
+    name: 'Observe',
+    pages: [
+      { to: '', label: 'Overview', icon: LayoutDashboard },
+      { to: 'logs', label: 'Inference log', short: 'Log', icon: ScrollText },
+      { to: 'events', label: 'Live events', short: 'Events', icon: Radio },
+    ],
+  },
+  {
+    name: 'Build',
+    pages: [
+      { to: 'chat', label: 'Chat', icon: MessageSquare },
+      { to: 'workflows', label: 'Workflows', icon: Workflow },
+    ],
+  },
+  {
+    name: 'Data',
+    pages: [
+      { to: 'memories', label: 'Memories', icon: Brain },
+      { to: 'resources', label: 'Resources', icon: Boxes },
+    ],
+  },
+  {
+    name: 'Admin',
+    pages: [
+      { to: 'budgets', label: 'Budgets', icon: Wallet },
+      { to: 'audit', label: 'Audit', icon: ShieldCheck },
+      { to: 'privacy', label: 'Privacy', icon: Eraser },
+      { to: 'projections', label: 'Projections', icon: Layers },
+    ],
+  },
+]

@@ -1,0 +1,70 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useApi } from '@/lib/api/context'
+import type { Run, Step, Workflow } from '@/lib/api/workflows'
+import { usePages } from '@/lib/pages'
+
+const root = '/api/v1/workflows'
+const path = (id: string) => `${root}/${encodeURIComponent(id)}`
+const runPath = (id: string, run: string) => `${path(id)}/executions/${encodeURIComponent(run)}`
+
+export const useWorkflows = (search: string) => usePages<Workflow>(['workflows'], root, { search })
+
+export function useWorkflow(id: string) {
+  const api = useApi()
+  return useQuery({ queryKey: ['workflow', id], queryFn: ({ signal }) => api.get<Workflow>(path(id), undefined, signal) })
+}
+
+/** The definition that a run was started with. */
+export function useDefinition(workflow: Workflow, version: number) {
+  const api = useApi()
+  const old = useQuery({
+    queryKey: ['workflow', workflow.id, 'version', version],
+    queryFn: ({ signal }) => api.get<Workflow>(`${path(workflow.id)}/versions/${version}`, undefined, signal),
+    enabled: version !== workflow.version,
+    staleTime: Infinity,
+  })
+  return version === workflow.version ? workflow : old.data
+}
+
+export const useRuns = (id: string, status: string) => usePages<Run>(['workflow-runs', id], `${path(id)}/executions`, { status, sortBy: 'created_at', sortOrder: 'desc' })
+
+export function useRun(id: string, run: string) {
+  const api = useApi()
+  return useQuery({
+    queryKey: ['workflow-run', run],
+    queryFn: async ({ signal }) => {
+      const [found, steps] = await Promise.all([api.get<Run>(runPath(id, run), undefined, signal), allSteps()])
+      return { run: found, steps }
+
+      async function allSteps(): Promise<Step[]> {
+        const steps: Step[] = []
+        let cursor = ''
+        do {
+          const page = await api.list<Step>(`${runPath(id, run)}/steps`, { limit: 100, cursor }, signal)
+          steps.push(...page.items)
+          cursor = page.hasMore ? page.nextCursor : ''
+        } while (cursor && steps.length < maxSteps)
+        return steps
+      }
+    },
+  })
+}
+
+/** A loop may have thousands of items; the picture needs no more of them than this. */
+const maxSteps = 1000
+
+export function useRunCommands(id: string) {
+  const api = useApi()
+  const queries = useQueryClient()
+  const onSuccess = () => Promise.all([queries.invalidateQueries({ queryKey: ['workflow-runs', id] }), queries.invalidateQueries({ queryKey: ['workflow-run'] })])
+  return {
+    start: useMutation({ mutationFn: (inputs: unknown) => api.post<Run>(`${path(id)}/execute`, { inputs }), onSuccess }),
+    cancel: useMutation({ mutationFn: (run: string) => api.post<Run>(`${runPath(id, run)}/cancel`, {}), onSuccess }),
+    retry: useMutation({ mutationFn: (run: string) => api.post<Run>(`${runPath(id, run)}/retry`, {}), onSuccess }),
+    fork: useMutation({ mutationFn: ({ run, fromNodeId }: { run: string; fromNodeId: string }) => api.post<Run>(`${runPath(id, run)}/fork`, { fromNodeId }), onSuccess }),
+    answer: useMutation({
+      mutationFn: ({ run, ...decision }: { run: string; nodeId: string; decision: string; payload?: unknown }) => api.post<Run>(`${runPath(id, run)}/resume`, decision),
+      onSuccess,
+    }),
+  }
+}

@@ -4,18 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"reflect"
 	"strings"
 
 	"strata/domain"
 	"strata/domain/claim"
 )
-
-// Sealer encrypts secrets before they become part of an event.
-type Sealer interface {
-	// Seal returns an opaque text that only Strata can turn back.
-	Seal(plain string) (string, error)
-}
 
 // Document is a plain resource as answers show it.
 type Document struct {
@@ -33,7 +27,7 @@ type Resources struct {
 	sealer  Sealer
 	kinds   map[string]domain.AnyKind
 	aggs    map[string]*domain.Aggregate[domain.Resource]
-	secrets map[string][]string // by kind: fields with access:"w"
+	secrets map[string]map[string]reflect.Type // by kind: fields with access:"w"
 	also    map[string]func(domain.Doc) error
 }
 
@@ -61,12 +55,12 @@ func (r *Resources) validate(kind domain.AnyKind, doc domain.Doc) error {
 // NewResources makes the commands of the kinds given.
 func NewResources(h *Handler, sealer Sealer, kinds []domain.AnyKind) *Resources {
 	r := &Resources{h: h, sealer: sealer, kinds: map[string]domain.AnyKind{},
-		aggs: map[string]*domain.Aggregate[domain.Resource]{}, secrets: map[string][]string{}}
+		aggs: map[string]*domain.Aggregate[domain.Resource]{}, secrets: map[string]map[string]reflect.Type{}}
 	for _, k := range kinds {
 		spec := k.Spec()
 		r.kinds[spec.Name] = k
 		r.aggs[spec.Name] = domain.KindAggregate(spec)
-		r.secrets[spec.Name] = domain.SecretFields(k.Type())
+		r.secrets[spec.Name] = secretTypes(k.Type())
 	}
 	return r
 }
@@ -82,6 +76,7 @@ func (r *Resources) Create(ctx context.Context, kind domain.AnyKind, req Request
 	if err != nil {
 		return Outcome[Document]{}, err
 	}
+	doc = domain.Initial(kind.Type()).Merge(doc)
 	return r.create(ctx, kind, req, domain.CreateResource{Kind: kind, Doc: doc})
 }
 
@@ -216,7 +211,7 @@ func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request,
 	if changes, err = r.seal(spec.Name, changes); err != nil { // the source's secrets are sealed already
 		return zero, err
 	}
-	doc := maps.Clone(src.Resource.Doc).Merge(changes)
+	doc := src.Resource.Doc.Merge(domain.Initial(kind.Type())).Merge(changes)
 	cmd := domain.CreateResource{Kind: kind, Source: source, Doc: doc}
 	if spec.Key == "" || changes[spec.Key] != nil {
 		return r.create(ctx, kind, req, cmd)
@@ -270,23 +265,6 @@ func (r *Resources) claim(ctx context.Context, spec *domain.KindSpec, p domain.P
 			}
 			return err == nil && claim.Same(d.Resource.Doc.String(spec.Key), name), err
 		}})
-}
-
-// seal replaces the plain text of secret fields.
-func (r *Resources) seal(kind string, doc domain.Doc) (domain.Doc, error) {
-	for _, field := range r.secrets[kind] {
-		plain := doc.String(field)
-		if plain == "" {
-			continue
-		}
-		sealed, err := r.sealer.Seal(plain)
-		if err != nil {
-			return nil, err
-		}
-		doc = maps.Clone(doc)
-		doc[field] = text(sealed)
-	}
-	return doc, nil
 }
 
 // copyName names the n-th copy of what has a name, in at most longest characters.

@@ -200,3 +200,29 @@ func mustJSON(t *testing.T, v any) []byte {
 	ok(t, err)
 	return b
 }
+
+// Every text of a secret is sealed, wherever it is in the value; its structure and
+// what the server sets at first are not.
+func TestSecretsWithinValuesAreSealed(t *testing.T) {
+	w := newWorld(t)
+	req := commands.Request{Principal: principal("ws_1"), Permission: "mcp-servers:create"}
+	made, err := w.res.Create(ctx, catalogue.MCPServers, req, doc(t, `{"name":"s","transport":"sse","url":"https://h","timeout_ms":1,
+		"headers":{"X-A":"four","X-B":""},"auth":{"type":"basic","username":"five5","password":"sixsix"}}`))
+	ok(t, err)
+	d := made.View.Resource.Doc
+	for field, want := range map[string]string{
+		"headers": `{"X-A":"sealed:4","X-B":""}`, "auth": `{"password":"sealed:6","type":"basic","username":"sealed:5"}`,
+		"url": `"https://h"`, "status": `"disconnected"`, "timeout_ms": `1`,
+	} {
+		if string(d[field]) != want {
+			t.Errorf("%s: %s, want %s", field, d[field], want)
+		}
+	}
+	req.ID = made.ID
+	changed, err := w.res.Update(ctx, catalogue.MCPServers, req, doc(t, `{"headers":null,"env":{"A":"seven77"},"auth":{"type":"none"}}`), "")
+	ok(t, err)
+	d = changed.View.Resource.Doc
+	if d["headers"] != nil || string(d["env"]) != `{"A":"sealed:7"}` || string(d["auth"]) != `{"type":"none"}` {
+		t.Errorf("changed: %s", d)
+	}
+}

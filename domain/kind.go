@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -133,6 +134,26 @@ func CreateExample(k AnyKind) Doc {
 		delete(d, field)
 	}
 	return d
+}
+
+// Initial is what the server sets of a new resource: the defaults of the fields
+// with access:"r".
+func Initial(t reflect.Type) Doc {
+	out := Doc{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		value, ok := f.Tag.Lookup("default")
+		if !ok || f.Tag.Get("access") != "r" {
+			continue
+		}
+		if f.Type.Kind() == reflect.String {
+			quoted, _ := json.Marshal(value) // a string always encodes
+			value = string(quoted)
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		out[name] = json.RawMessage(value)
+	}
+	return out
 }
 
 // FieldNames lists the JSON names of a resource's own fields in the order they

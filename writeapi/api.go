@@ -9,6 +9,7 @@ import (
 
 	"strata/commands"
 	"strata/domain"
+	"strata/gateway/mcp"
 	"strata/gateway/openaiapi"
 	"strata/internal/cluster"
 	"strata/internal/connectors"
@@ -32,6 +33,7 @@ type Deps struct {
 	Inbound    *inbound.Receiver // of reports that others make
 	Erasures   *commands.Erasures
 	Knowledge  *knowledge.Service
+	MCP        *mcp.Client
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	Personas   *personas.Service
 	// Wait blocks until a read model reflects a position, or ctx ends.
@@ -60,6 +62,7 @@ func Register(r *httpx.Router, d Deps) {
 	}
 	a.arguments()
 	a.sessions()
+	a.mcp()
 	a.memories()
 	a.budgets()
 	a.chats()

@@ -12,6 +12,7 @@ import (
 
 	"strata/commands"
 	"strata/gateway"
+	"strata/gateway/mcp"
 	"strata/gateway/upstream"
 	"strata/internal/backup"
 	"strata/internal/clickhouse"
@@ -59,6 +60,7 @@ type app struct {
 	connectors *connectors.Service
 	queries    *analytics.Queries
 	gateway    *gateway.Gateway
+	mcp        *mcp.Client
 	limiter    *ratelimit.Keeper
 	backups    *backup.Keeper
 	duty       onDuty
@@ -92,7 +94,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

@@ -71,7 +71,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
-		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Models: openAI, Erasures: a.erasures,
+		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), MCP: a.mcp, Models: openAI, Erasures: a.erasures,
 		Arguments: &arguments.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
 			RecordPayloads: a.cfg.Gateway.RecordPayloads, At: a.at},
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,

@@ -21,6 +21,7 @@ import (
 	"strata/domain/inference"
 	"strata/domain/insight"
 	"strata/domain/knowledge"
+	"strata/domain/mcpcall"
 	"strata/domain/memory"
 	"strata/domain/node"
 	"strata/domain/personaupload"
@@ -52,7 +53,7 @@ import (
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
 	return slices.Concat(argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
-		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
+		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
 		personaupload.FactTypes())
 }

@@ -14,6 +14,7 @@ func All() []domain.AnyKind {
 		Benchmarks,
 		DataModels,
 		Experts,
+		MCPServers,
 		ModelRoutes,
 		Personas,
 		Prompts,

@@ -133,6 +133,13 @@ func (f *Faults) Add(bad bool, field, format string, args ...any) {
 	}
 }
 
+// Take adds the faults that a validation error names; nil adds none.
+func (f *Faults) Take(err error) {
+	if e, ok := errors.AsType[*Error](err); ok {
+		f.fields = append(f.fields, e.Fields...)
+	}
+}
+
 // Err returns a validation error naming every fault, or nil.
 func (f *Faults) Err() error {
 	if len(f.fields) == 0 {

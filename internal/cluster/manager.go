@@ -65,6 +65,7 @@ type Source struct {
 // Training is what a manager is told of a training that it is to run.
 type Training struct {
 	ID            string          `json:"id"`
+	Attempt       int             `json:"attempt"` // a later one of the same id takes the place of the one before
 	Name          string          `json:"name"`
 	Architecture  string          `json:"architecture"`
 	DataModelID   string          `json:"data_model_id,omitempty"`

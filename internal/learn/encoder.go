@@ -7,6 +7,10 @@ import (
 	"slices"
 )
 
+// MaxCells bounds what is held in memory: rows times columns, of a table and of
+// what it is encoded as. A cell takes eight bytes.
+const MaxCells = 16 << 20
+
 // maxLevels is how many levels of a category get a column of their own.
 const maxLevels = 32
 
@@ -110,6 +114,9 @@ func encode(frame *Frame, features []Feature) (*matrix, error) {
 	m := &matrix{}
 	for i := range features {
 		m.width += features[i].width()
+	}
+	if m.width*frame.rows > MaxCells {
+		return nil, fmt.Errorf("%d rows of %d numbers are more than %d: use fewer features or rows", frame.rows, m.width, MaxCells)
 	}
 	m.data = make([]float64, m.width*frame.rows)
 	at := 0

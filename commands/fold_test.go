@@ -25,11 +25,13 @@ import (
 	"strata/domain/cluster"
 	"strata/domain/connector"
 	"strata/domain/conversation"
+	"strata/domain/evaluation"
 	"strata/domain/identity"
 	"strata/domain/insight"
 	"strata/domain/memory"
 	"strata/domain/session"
 	"strata/domain/timer"
+	"strata/domain/training"
 )
 
 var update = flag.Bool("update", false, "write testdata/folds.json")
@@ -52,6 +54,7 @@ func rich(t rapid.TB) []aggregate {
 		describe(t, budget.Aggregate, "budget"), describe(t, cluster.Aggregate, "cluster"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),
+		describe(t, evaluation.Aggregate, "evaluation"), describe(t, training.Aggregate, "training"), describe(t, training.Models, "training"),
 	}
 	claims := describe(t, claim.Aggregate, "")
 	claims.facts = []domain.Fact{claim.Taken{Kind: "app", Name: "Support", Owner: "app_1"}, claim.Released{Owner: "app_1"}}

@@ -22,11 +22,13 @@ import (
 	"strata/projections/events"
 	"strata/projections/history"
 	"strata/projections/identity"
+	"strata/projections/leaderboards"
 	"strata/projections/memories"
 	"strata/projections/query"
 	"strata/projections/resources"
 	"strata/projections/sessions"
 	"strata/projections/states"
+	"strata/projections/trainings"
 	"strata/readapi/live"
 	"strata/streams"
 )
@@ -44,6 +46,8 @@ type Deps struct {
 	Connectors    *connectors.Queries
 	Events        *events.Reader
 	Erasures      *erasures.Queries
+	Leaderboards  *leaderboards.Queries
+	Trainings     *trainings.Queries
 	History       *history.Reader
 	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
 	Answers       *Answers
@@ -108,6 +112,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.privacy()
 	a.users()
 	a.pages()
+	a.trainings()
 }
 
 // page turns list parameters into a page of a read model.

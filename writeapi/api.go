@@ -78,6 +78,7 @@ func Register(r *httpx.Router, d Deps) {
 	d.Knowledge.Register(r)
 	a.models()
 	a.webhooks()
+	a.trainings()
 }
 
 // request says for whom the command of an operation runs.

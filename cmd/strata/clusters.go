@@ -7,6 +7,7 @@ import (
 
 	"strata/domain"
 	"strata/domain/connector"
+	"strata/domain/training"
 	clusters "strata/internal/cluster"
 	"strata/internal/inbound"
 	"strata/internal/outbound"
@@ -33,6 +34,9 @@ func (a *app) reported() inbound.Entities {
 	return inbound.Entities{
 		connector.Aggregate.Prefix: inbound.Of(a.handler, connector.Aggregate, func(u inbound.Update) domain.Decider[connector.State] {
 			return connector.Report{Event: u.Event, Name: u.Name, Status: connector.Status(u.Status), Payload: u.Payload, At: u.At}
+		}),
+		training.Aggregate.Prefix: inbound.Of(a.handler, training.Aggregate, func(u inbound.Update) domain.Decider[training.State] {
+			return training.Update{Status: u.Status, At: u.At, Payload: u.Payload}
 		}),
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"sync/atomic"
 
 	"strata/commands/timers"
+	"strata/commands/trainer"
 	"strata/domain"
 	"strata/projections/analytics"
+	"strata/projections/leaderboards"
 	"strata/projections/vectors"
 	"strata/streams/logbus"
 )
@@ -117,6 +119,8 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 		d.router.AddReactor(executor.Reactor()), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
 		d.router.AddWriter(vectors.NewWriter(a.click, a.tablesOwner().Installation)),
 		d.router.AddReactor(a.personaUploads()))
+	err = errors.Join(err, d.router.AddReactor(trainer.Withdrawals{Handler: a.handler, Clusters: a.clusterTrainings()}),
+		d.router.AddWriter(leaderboards.NewWriter(a.click, a.tablesOwner().Installation)))
 	if !a.cfg.ClickHouse.OverKafka {
 		err = errors.Join(err, d.router.AddWriter(callWriter{d.writer}))
 	}
@@ -131,6 +135,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
 		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "steps": executor.Run, "timers": a.fireTimers,
+		"trainer": a.train,
 	} {
 		d.work.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {

@@ -20,6 +20,7 @@ import (
 	"strata/internal/ratelimit"
 	"strata/projections/analytics"
 	"strata/projections/history"
+	"strata/projections/leaderboards"
 	"strata/readapi"
 	"strata/web"
 	"strata/writeapi"
@@ -90,6 +91,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Arguments: m.arguments, Insights: m.insights,
 		Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
 		Identity: m.identity, Knowledge: a.library(), Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
+		Leaderboards: leaderboards.NewQueries(a.click), Trainings: m.trainings.Queries,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },
 		Now:       a.now, Docs: web.Docs("openapi.json"), Live: a.live, Patience: a.patience,
 		Answers: m.answers, Hold: a.requests.hold, Logger: a.log, Metrics: a.metrics,

@@ -17,6 +17,7 @@ import (
 	spacecluster "strata/domain/cluster"
 	"strata/domain/connector"
 	"strata/domain/conversation"
+	"strata/domain/evaluation"
 	"strata/domain/identity"
 	"strata/domain/inference"
 	"strata/domain/insight"
@@ -29,6 +30,7 @@ import (
 	"strata/domain/projection"
 	"strata/domain/session"
 	"strata/domain/timer"
+	"strata/domain/training"
 	"strata/gateway"
 	"strata/internal/authn"
 	"strata/projections"
@@ -46,6 +48,7 @@ import (
 	"strata/projections/sessions"
 	"strata/projections/states"
 	"strata/projections/timers"
+	"strata/projections/trainings"
 	"strata/readapi"
 	"strata/streams"
 )
@@ -55,7 +58,7 @@ func allFacts() []domain.FactType {
 	return slices.Concat(argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
-		personaupload.FactTypes())
+		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts)
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.
@@ -69,6 +72,7 @@ func allModels() []projections.Model {
 		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
 		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
+		trainings.Model{},
 	}
 }
 
@@ -94,6 +98,7 @@ type models struct {
 	memories      *memories.Queries
 	connectors    scanQueue
 	personas      *personas.Queries
+	trainings     trainingQueue
 	conversations *conversations.Queries
 	identity      *identitymodel.Queries
 	budgets       *budgets.Queries
@@ -128,6 +133,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		memories:      memories.NewQueries(reader(memories.Name), now),
 		connectors:    newScanQueue(reader(connectors.Name), runner),
 		personas:      personas.NewQueries(reader(personas.Name)),
+		trainings:     newTrainingQueue(reader(trainings.Name)),
 		conversations: conversations.NewQueries(reader(conversations.Name)),
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
@@ -159,6 +165,8 @@ func (m *models) follow(runner *projections.Runner) {
 			m.budgets.Replaced()
 		case connectors.Name:
 			m.connectors.change()
+		case trainings.Name:
+			m.trainings.change()
 		case identitymodel.Name:
 			m.auth.Forget()
 		case timers.Name:
@@ -174,6 +182,8 @@ func (m *models) follow(runner *projections.Runner) {
 			m.budgets.Committed(events)
 		case connectors.Name:
 			m.connectors.change()
+		case trainings.Name:
+			m.trainings.change()
 		case identitymodel.Name:
 			m.auth.Forget()
 		case timers.Name:

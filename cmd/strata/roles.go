@@ -17,6 +17,7 @@ import (
 	"strata/projections/resources"
 	"strata/projections/states"
 	"strata/projections/timers"
+	"strata/projections/trainings"
 )
 
 // role says which parts of Strata a process runs. `strata serve` runs all of
@@ -83,6 +84,7 @@ func (r role) models() []projections.Model {
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 		knowledgemodel.Name: writing | reading | projecting,
+		trainings.Name:      reading | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {
 		by, known := needed[m.Name()]

@@ -36,7 +36,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "clusters", verbs: []string{"get", "create", "update", "delete"}},
 	{resource: "connectors", verbs: crud("scan")},
 	{resource: "conversations", verbs: crud()},
-	{resource: "evaluations", verbs: crud()},
+	{resource: "evaluations", verbs: []string{"list", "get", "create"}},
 	{resource: "events", verbs: []string{"list", "get"}},
 	{resource: "inference-logs", verbs: []string{"list", "get"}},
 	{resource: "insights", verbs: crud()},

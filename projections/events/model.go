@@ -85,12 +85,12 @@ func prefixesOf(types []string) []string {
 }
 
 // Public tells whether events of a type are listed. Model calls, budget
-// reservations, timers, name claims and the rows of uploads are not: they are the machine's own traffic, many
+// reservations, timers, name claims, the rows of uploads and parts of trained models are not: they are the machine's own traffic, many
 // for each thing that somebody does, and have views of their own.
 func Public(eventType string) bool {
 	category, rest, _ := strings.Cut(eventType, ".")
 	switch category {
-	case "inference", "claim", "timer":
+	case "checkpoint", "inference", "claim", "timer":
 		return false
 	case "persona_upload":
 		verb, _, _ := strings.Cut(rest, ".")

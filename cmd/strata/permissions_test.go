@@ -77,7 +77,9 @@ func TestInferencePermissions(t *testing.T) {
 			}
 			path := strings.Replace(p.path, "{id}", "none", 1)
 			status := func(scopes []string) int { return s.status(t, p.method, path, body, key(scopes)) }
-			if got := status([]string{p.permission}); got == http.StatusForbidden || got == http.StatusUnauthorized || got >= 500 {
+			// Leaderboards are in ClickHouse, which these tests do without.
+			away := func(got int) bool { return p.permission == "leaderboards:list" && got == http.StatusServiceUnavailable }
+			if got := status([]string{p.permission}); got == http.StatusForbidden || got == http.StatusUnauthorized || got >= 500 && !away(got) {
 				t.Errorf("with it: %d", got)
 			}
 			if got := status(others); got != http.StatusForbidden {

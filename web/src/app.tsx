@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useMemo } from 'react'
+import { lazy, Suspense, useEffect, useMemo } from 'react'
 import { ApiClient } from './lib/api/client'
 import { SignedProvider } from './lib/api/context'
 import type { Whoami } from './lib/api/types'
@@ -13,7 +13,6 @@ import { BudgetsScreen } from './screens/budgets/budgets-screen'
 import { ChatScreen } from './screens/chat/chat-screen'
 import { EventsScreen } from './screens/events/events-screen'
 import { LogsScreen } from './screens/logs/logs-screen'
-import { MemoriesScreen } from './screens/memories/memories-screen'
 import { OverviewScreen } from './screens/overview/overview-screen'
 import { PrivacyScreen } from './screens/privacy/privacy-screen'
 import { ProjectionsScreen } from './screens/projections/projections-screen'
@@ -21,10 +20,16 @@ import { QuickstartScreen } from './screens/quickstart'
 import { ResourcesScreen } from './screens/resources/resources-screen'
 import { Shell } from './screens/shell'
 import { SignIn } from './screens/sign-in'
-import { WorkflowsScreen } from './screens/workflows/workflows-screen'
-import { ErrorState } from './ui/feedback'
+import { ErrorState, SkeletonRows } from './ui/feedback'
 import { Button } from './ui/button'
 import { Logo } from './ui/logo'
+
+// Fetched when they are first opened: not everybody who looks at logs builds something.
+const KnowledgeScreen = lazy(() => import('./screens/knowledge/knowledge-screen').then((m) => ({ default: m.KnowledgeScreen })))
+const LeaderboardsScreen = lazy(() => import('./screens/leaderboards/leaderboards-screen').then((m) => ({ default: m.LeaderboardsScreen })))
+const MemoriesScreen = lazy(() => import('./screens/memories/memories-screen').then((m) => ({ default: m.MemoriesScreen })))
+const TrainingsScreen = lazy(() => import('./screens/trainings/trainings-screen').then((m) => ({ default: m.TrainingsScreen })))
+const WorkflowsScreen = lazy(() => import('./screens/workflows/workflows-screen').then((m) => ({ default: m.WorkflowsScreen })))
 
 export function App() {
   const current = useStore(session)
@@ -57,7 +62,9 @@ function SignedIn({ current }: { current: Session }) {
     return (
       <SignedProvider value={signed}>
         <Shell>
-          <Page />
+          <Suspense fallback={<SkeletonRows rows={6} />}>
+            <Page />
+          </Suspense>
         </Shell>
       </SignedProvider>
     )
@@ -91,6 +98,12 @@ function Page() {
       return <BudgetsScreen />
     case 'audit':
       return <AuditScreen />
+    case 'knowledge':
+      return <KnowledgeScreen />
+    case 'leaderboards':
+      return <LeaderboardsScreen />
+    case 'trainings':
+      return <TrainingsScreen />
     case 'memories':
       return <MemoriesScreen />
     case 'resources':

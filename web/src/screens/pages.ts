@@ -1,5 +1,5 @@
 import type { LucideIcon } from 'lucide-react'
-import { Boxes, Brain, Eraser, Layers, LayoutDashboard, MessageSquare, Radio, ScrollText, ShieldCheck, Wallet, Workflow } from 'lucide-react'
+import { Boxes, Brain, Eraser, GraduationCap, Layers, LayoutDashboard, Library, MessageSquare, Radio, ScrollText, ShieldCheck, Trophy, Wallet, Workflow } from 'lucide-react'
 
 export interface PageEntry {
   to: string
@@ -24,11 +24,14 @@ export const groups: { name: string; pages: PageEntry[] }[] = [
     pages: [
       { to: 'chat', label: 'Chat', icon: MessageSquare },
       { to: 'workflows', label: 'Workflows', icon: Workflow },
+      { to: 'trainings', label: 'Trainings', icon: GraduationCap },
+      { to: 'leaderboards', label: 'Leaderboards', icon: Trophy },
     ],
   },
   {
     name: 'Data',
     pages: [
+      { to: 'knowledge', label: 'Knowledge', icon: Library },
       { to: 'memories', label: 'Memories', icon: Brain },
       { to: 'resources', label: 'Resources', icon: Boxes },
     ],

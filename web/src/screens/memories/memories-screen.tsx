@@ -1,6 +1,6 @@
 import { Brain, Plus, Search, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { ago, humanise, percent, timestamp } from '@/lib/format'
+import { ago, day, humanise, percent, timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { setQuery, useRoute } from '@/lib/router'
@@ -113,7 +113,7 @@ function MemoryRow({ memory, onRemove }: { memory: Memory; onRemove: () => void 
           <time dateTime={memory.created_at} title={timestamp(memory.created_at)}>
             {ago(memory.created_at, Date.now())}
           </time>
-          {memory.expires_at && <span>forgotten {timestamp(memory.expires_at)}</span>}
+          {memory.expires_at && <span title={timestamp(memory.expires_at)}>kept until {day(memory.expires_at)}</span>}
           {memory.importance !== undefined && <span>importance {percent(memory.importance)}</span>}
         </div>
       </div>

@@ -1,0 +1,97 @@
+import { GraduationCap } from 'lucide-react'
+import type { Training } from '@/lib/api/trainings'
+import { ago, timestamp } from '@/lib/format'
+import { useTitle } from '@/lib/hooks'
+import { useLive } from '@/lib/live'
+import { Link, setQuery, useRoute } from '@/lib/router'
+import { PageHeader, Progress } from '@/ui/bits'
+import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { Select } from '@/ui/form'
+import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
+import { StateBadge } from '@/ui/state-badge'
+import { TrainingView } from './training-view'
+import { useTrainings } from './use-trainings'
+
+const statuses = ['pending', 'queued', 'running', 'succeeded', 'failed', 'cancelled']
+
+/** All trainings, or one with its curves. */
+export function TrainingsScreen() {
+  const { query } = useRoute()
+  const id = query.get('id') ?? ''
+  return id ? <TrainingView key={id} id={id} /> : <TrainingList />
+}
+
+function TrainingList() {
+  useTitle('Trainings')
+  const { query } = useRoute()
+  const status = query.get('status') ?? ''
+  const trainings = useTrainings(status)
+  useLive('training.*', ['trainings'])
+  return (
+    <div className="space-y-5">
+      <PageHeader title="Trainings" lead="Models learned from your tables, here or on your cluster.">
+        <Select aria-label="Status" value={status} onChange={(e) => setQuery({ status: e.target.value })} className="w-44">
+          <option value="">All statuses</option>
+          {statuses.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </Select>
+      </PageHeader>
+      {trainings.isError && <ErrorState error={trainings.error} onRetry={() => void trainings.refetch()} />}
+      {trainings.isPending && <SkeletonRows rows={5} />}
+      {trainings.isSuccess && trainings.items.length === 0 && (
+        <div className="panel">
+          <EmptyState icon={<GraduationCap />} title={status ? 'None is in this state' : 'No trainings yet'}>
+            <p>A training is begun with POST /v1/trainings: an architecture, and files of a connector to learn from.</p>
+          </EmptyState>
+        </div>
+      )}
+      {trainings.items.length > 0 && (
+        <div className="panel">
+          <Table label="Trainings">
+            <Head columns={[{ name: 'Name' }, { name: 'Status' }, { name: 'Epochs' }, { name: 'Checkpoints', right: true }, { name: 'Created', right: true }]} />
+            <tbody>
+              {trainings.items.map((training) => (
+                <TrainingRow key={training.id} training={training} />
+              ))}
+            </tbody>
+          </Table>
+          <MoreButton pages={trainings} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function TrainingRow({ training }: { training: Training }) {
+  const done = training.metrics.at(-1)?.epoch ?? 0
+  return (
+    <tr className={rowClass}>
+      <th scope="row" className="max-w-80 px-4 py-2.5 text-left font-medium">
+        <Link to={`trainings?id=${encodeURIComponent(training.id)}`} className="block truncate after:absolute after:inset-0">
+          {training.name}
+        </Link>
+        <span className="block truncate text-[13px] font-normal text-ink-3">{training.architecture.replaceAll('_', ' ')}</span>
+      </th>
+      <Cell>
+        <StateBadge state={training.status} />
+      </Cell>
+      <Cell>
+        <span className="flex items-center gap-2.5 whitespace-nowrap">
+          {training.epochs > 0 ? `${done} of ${training.epochs}` : done || '–'}
+          {training.status === 'running' && training.epochs > 0 && (
+            <span className="w-24">
+              <Progress steady value={done / training.epochs} label={`${training.name}: epochs done`} />
+            </span>
+          )}
+        </span>
+      </Cell>
+      <Cell right>{training.checkpoints.length}</Cell>
+      <Cell right className="whitespace-nowrap text-ink-3">
+        <time dateTime={training.createdAt} title={timestamp(training.createdAt)}>
+          {ago(training.createdAt, Date.now())}
+        </time>
+      </Cell>
+    </tr>
+  )
+}

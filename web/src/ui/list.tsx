@@ -1,6 +1,7 @@
 import { clsx } from 'clsx'
 import type { ReactNode } from 'react'
-import { ArrowDown, ArrowUp, ChevronRight } from 'lucide-react'
+import { Fragment } from 'react'
+import { ArrowDown, ArrowLeft, ArrowUp } from 'lucide-react'
 import { Link } from '@/lib/router'
 import { Button } from './button'
 
@@ -74,17 +75,18 @@ export function SortHead({ name, sorted, onSort, right, title }: SortHeadProps) 
   )
 }
 
-/** Where one is, with the ways back. */
+/** The ways back from where one is. */
 export function Trail({ steps }: { steps: { to: string; label: string }[] }) {
   return (
-    <nav aria-label="Breadcrumb" className="flex min-w-0 flex-wrap items-center gap-1 text-[13px] text-ink-3">
-      {steps.map(({ to, label }) => (
-        <span key={to} className="inline-flex min-w-0 items-center gap-1">
+    <nav aria-label="Breadcrumb" className="-mb-3 flex min-w-0 flex-wrap items-center gap-1.5 text-[13px] text-ink-3">
+      <ArrowLeft className="size-3.5" aria-hidden />
+      {steps.map(({ to, label }, index) => (
+        <Fragment key={to}>
+          {index > 0 && <span aria-hidden>/</span>}
           <Link to={to} className="max-w-64 truncate rounded underline-offset-4 hover:text-ink hover:underline">
             {label}
           </Link>
-          <ChevronRight className="size-3.5" aria-hidden />
-        </span>
+        </Fragment>
       ))}
     </nav>
   )

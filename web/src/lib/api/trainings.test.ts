@@ -22,6 +22,12 @@ describe('curves', () => {
     expect(new Set(epochs).size).toBe(400)
   })
 
+  test('the log loss is shown once, as the validation loss where there is one', () => {
+    const names = (metrics: Record<string, number>) => curvesOf([epoch(1, metrics)]).losses.map((curve) => curve.name)
+    expect(names({ log_loss: 1, validation_loss: 1 })).toEqual(['validation_loss'])
+    expect(names({ log_loss: 1 })).toEqual(['log_loss'])
+  })
+
   test('nothing yet', () => {
     expect(curvesOf([])).toEqual({ epochs: [], losses: [], scores: [] })
   })

@@ -57,7 +57,9 @@ const maxPoints = 400
 /** The metrics of all epochs as curves, in the order in which they first come. Of very many epochs some are left out, never the last. */
 export function curvesOf(metrics: Epoch[]): Curves {
   const shown = thin(metrics.toSorted((a, b) => a.epoch - b.epoch), maxPoints)
-  const names = [...new Set(shown.flatMap((epoch) => Object.keys(epoch.metrics)))]
+  const all = [...new Set(shown.flatMap((epoch) => Object.keys(epoch.metrics)))]
+  // Where both are measured they are the same, and one line would hide the other.
+  const names = all.filter((name) => name !== 'log_loss' || !all.includes('validation_loss'))
   const curves = names.map((name) => ({ name, values: shown.map((epoch) => finite(epoch.metrics[name])) }))
   return {
     epochs: shown.map((epoch) => epoch.epoch),

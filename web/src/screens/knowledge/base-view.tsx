@@ -1,7 +1,7 @@
 import { FileText, RotateCw, Search, Trash2, Upload } from 'lucide-react'
 import type { DragEvent } from 'react'
 import { useRef, useState } from 'react'
-import { count, timestamp } from '@/lib/format'
+import { ago, count, timestamp } from '@/lib/format'
 import { highlight } from '@/lib/highlight'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
@@ -175,7 +175,9 @@ function DocumentRow({ base, document, onRemove }: { base: string; document: Doc
       <Cell right>{count(document.tokenCount)}</Cell>
       <Cell right>{count(document.sizeBytes)}</Cell>
       <Cell right className="whitespace-nowrap text-ink-3">
-        {timestamp(document.createdAt)}
+        <time dateTime={document.createdAt} title={timestamp(document.createdAt)}>
+          {ago(document.createdAt, Date.now())}
+        </time>
       </Cell>
       <Cell right className="whitespace-nowrap">
         <IconButton label={`Process ${document.name} again`} disabled={reprocess.isPending} onClick={() => reprocess.mutate(document.id)}>

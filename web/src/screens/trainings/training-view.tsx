@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react'
 import { CurveChart } from '@/charts/curve-chart'
 import type { Checkpoint, Training } from '@/lib/api/trainings'
 import { best, curvesOf, metricLabel, metricValue, over } from '@/lib/api/trainings'
-import { count, duration, timestamp } from '@/lib/format'
+import { clock, count, duration, timestamp } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Badge, PageHeader, Panel, Progress } from '@/ui/bits'
@@ -132,7 +132,9 @@ function Checkpoints({ checkpoints }: { checkpoints: Checkpoint[] }) {
               ))}
               <Cell right>{checkpoint.sizeBytes ? count(checkpoint.sizeBytes) : '–'}</Cell>
               <Cell right className="whitespace-nowrap text-ink-3">
-                {timestamp(checkpoint.createdAt)}
+                <time dateTime={checkpoint.createdAt} title={timestamp(checkpoint.createdAt)}>
+                  {clock(checkpoint.createdAt)}
+                </time>
               </Cell>
             </tr>
           ))}

@@ -14,6 +14,7 @@ import (
 	"strata/domain/insight"
 	"strata/internal/httpx"
 	"strata/internal/view"
+	"strata/projections/agentruns"
 	"strata/projections/analytics"
 	"strata/projections/budgets"
 	"strata/projections/connectors"
@@ -36,6 +37,7 @@ import (
 // Deps is what the read side works with.
 type Deps struct {
 	Kinds         []domain.AnyKind
+	AgentRuns     *agentruns.Queries
 	Resources     *resources.Queries
 	Sessions      *sessions.Queries
 	Memories      *memories.Queries
@@ -96,6 +98,7 @@ func Register(r *httpx.Router, d Deps) {
 	}
 	a.arguments()
 	a.insights()
+	a.agentRuns()
 	a.prompts()
 	a.sessions()
 	a.memories()

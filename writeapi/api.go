@@ -15,6 +15,7 @@ import (
 	"strata/internal/connectors"
 	"strata/internal/httpx"
 	"strata/internal/inbound"
+	"strata/writeapi/agents"
 	"strata/writeapi/arguments"
 	"strata/writeapi/chat"
 	"strata/writeapi/knowledge"
@@ -33,6 +34,7 @@ type Deps struct {
 	Inbound    *inbound.Receiver // of reports that others make
 	Erasures   *commands.Erasures
 	Knowledge  *knowledge.Service
+	Agents     *agents.Service
 	MCP        *mcp.Client
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	Personas   *personas.Service
@@ -74,6 +76,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.spaces()
 	a.users()
 	d.Personas.Register(r)
+	d.Agents.Register(r)
 	d.Chat.Register(r)
 	d.Knowledge.Register(r)
 	a.models()

@@ -29,6 +29,7 @@ import (
 	"strata/streams/embedded"
 	"strata/streams/logbus"
 	"strata/streams/relay"
+	"strata/writeapi/agents"
 )
 
 // app is one running Strata: every part that has to be opened, and closed again.
@@ -61,6 +62,7 @@ type app struct {
 	queries    *analytics.Queries
 	gateway    *gateway.Gateway
 	mcp        *mcp.Client
+	agents     *agents.Service
 	limiter    *ratelimit.Keeper
 	backups    *backup.Keeper
 	duty       onDuty
@@ -94,7 +96,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openAgents, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

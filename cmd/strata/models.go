@@ -10,6 +10,7 @@ import (
 
 	"strata/commands"
 	"strata/domain"
+	"strata/domain/agentrun"
 	"strata/domain/argument"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
@@ -34,6 +35,7 @@ import (
 	"strata/gateway"
 	"strata/internal/authn"
 	"strata/projections"
+	"strata/projections/agentruns"
 	"strata/projections/budgets"
 	"strata/projections/connectors"
 	"strata/projections/conversations"
@@ -55,7 +57,7 @@ import (
 
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
-	return slices.Concat(argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
+	return slices.Concat(agentrun.FactTypes(), argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
 		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts)
@@ -70,7 +72,7 @@ func newCodec(keys streams.Keys) (*streams.Codec, error) {
 func allModels() []projections.Model {
 	return []projections.Model{
 		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
-		identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
+		agentruns.Model{}, identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
 		trainings.Model{},
 	}
@@ -90,6 +92,7 @@ func modelNamed(name string) (projections.Model, error) {
 // models are the read models with their queries.
 type models struct {
 	runner        *projections.Runner
+	agentRuns     *agentruns.Queries
 	arguments     *states.Queries[argument.State]
 	insights      *states.Queries[insight.State]
 	resources     *resources.Queries
@@ -125,6 +128,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 	reader := func(name string) projections.Reader { return readerOf(runner, name) }
 	m := &models{
 		runner:        runner,
+		agentRuns:     agentruns.NewQueries(reader(agentruns.Name)),
 		arguments:     states.NewQueries(states.Arguments(), reader(states.Arguments().Name)),
 		insights:      states.NewQueries(states.Insights(), reader(states.Insights().Name)),
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"strata/projections"
+	"strata/projections/agentruns"
 	"strata/projections/budgets"
 	"strata/projections/connectors"
 	"strata/projections/conversations"
@@ -80,7 +81,7 @@ func (r role) serves(room string) bool {
 // models are the read models that a role keeps. Everybody needs to know who calls.
 func (r role) models() []projections.Model {
 	needed := map[string]role{
-		identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: writing | reading,
+		agentruns.Name: reading | projecting, identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: everything &^ relaying,
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 		knowledgemodel.Name: writing | reading | projecting,

@@ -8,6 +8,7 @@ import (
 // newExecutor makes what performs runs, with every kind of them.
 func (a *app) newExecutor(documents *knowledge.Processor) *steps.Executor {
 	e := steps.New(steps.Config{Handler: a.handler, Logger: a.log, At: a.at})
+	a.performAgents(e)
 	steps.Add(e, documents.Machine())
 	return e
 }

@@ -10,6 +10,7 @@ func All() []domain.AnyKind {
 	return []domain.AnyKind{
 		ActionGroups,
 		Actions,
+		Agents,
 		Apps,
 		Benchmarks,
 		DataModels,

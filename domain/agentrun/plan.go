@@ -1,0 +1,68 @@
+package agentrun
+
+import (
+	"time"
+
+	"strata/domain"
+)
+
+// Plan is what a run needs now.
+type Plan struct {
+	Advance domain.Decider[State] // what follows without any effect; nil: nothing
+	Steps   []Begin               // to be performed
+	Wake    time.Time             // when to look again; zero: never
+}
+
+// Plan says what is next.
+func (s *State) Plan(now time.Time) Plan {
+	if s.alive() != nil {
+		return Plan{}
+	}
+	stop := func(code domain.Code, message string) Plan {
+		return Plan{Advance: Fail{Failed{Code: code, Message: message}}}
+	}
+	if s.Answer != nil {
+		return Plan{Advance: Complete{}}
+	}
+	if !now.Before(s.Deadline) {
+		return stop(domain.CodeTimeout, "the run took longer than its timeout_ms")
+	}
+	out := Plan{Wake: s.Deadline}
+	for i := range s.Steps {
+		step := &s.Steps[i]
+		if step.Done {
+			continue
+		}
+		if step.Type == LLM && step.Execution == 0 {
+			switch {
+			case s.ModelCalls() > s.Agent.MaxSteps:
+				return stop(domain.CodeWorkflow, "the agent has no answer after max_steps calls of its model")
+			case s.Agent.MaxCost > 0 && s.Cost >= s.Agent.MaxCost:
+				return stop(domain.CodeQuotaExceeded, "the run has spent its max_cost_usd")
+			case size(s.Messages) > MaxTranscript:
+				return stop(domain.CodeWorkflow, "what the model would have to read has become too long")
+			}
+		}
+		out.Steps = append(out.Steps, Begin{Step: step.Index, Execution: step.Execution + 1})
+		if len(out.Steps) == max(1, s.Agent.ParallelTools) {
+			break
+		}
+	}
+	return out
+}
+
+// Fork is what a run begins with that repeats another from one of its steps: as
+// the model was asked then. A tool's step is repeated with the call of the model
+// that asked for it. Errors: NOT_FOUND when there is no such step, CONFLICT for one
+// that never began.
+func (s *State) Fork(index int) ([]Message, error) {
+	step := s.step(index)
+	if step == nil {
+		return nil, domain.Errorf(domain.CodeNotFound, "agent run %q has no step %d", s.ID, index)
+	}
+	for step.Type == Tool {
+		index--
+		step = s.step(index)
+	}
+	return s.Messages[:step.Message:step.Message], nil
+}

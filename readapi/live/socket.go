@@ -24,6 +24,7 @@ var upgrader = websocket.Upgrader{
 	// foreign page cannot act for somebody.
 	CheckOrigin:    func(*http.Request) bool { return true },
 	ReadBufferSize: readBuffer, WriteBufferPool: new(sync.Pool),
+	Error: func(http.ResponseWriter, *http.Request, int, error) {}, // the caller answers
 }
 
 // Websocket follows events over a websocket. It returns when the connection was
@@ -36,7 +37,7 @@ func (h *Hub) Websocket(w http.ResponseWriter, r *http.Request, want Follow) err
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		h.leave(f)
-		return nil // the upgrader has answered
+		return domain.Errorf(domain.CodeInvalidRequest, "this is a websocket: %v", err)
 	}
 	h.begin(f, newLink(conn.NetConn()), func() { f.listen(conn) })
 	return nil

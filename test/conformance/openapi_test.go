@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"strata/gateway/gatewaytest"
 	"strata/test/kit"
 )
 
 // The bounds of the random requests: cases per operation beside those that the
 // document's limits suggest, and the time of the whole run.
 const (
-	randomCases = "4"
+	randomCases = "3"
 	randomTime  = 9 * time.Minute
 )
 
@@ -63,11 +64,15 @@ func TestDocumentsAndExamples(t *testing.T) {
 func TestRandomRequests(t *testing.T) {
 	s := kit.Start(t, kit.Options{Env: []string{
 		"STRATA_RATE_LIMIT_ANONYMOUS_KEY=0", "STRATA_READ_WAIT=20ms", // positions are random, too
-		"STRATA_BACKUP_DIR=" + t.TempDir(),
+		"STRATA_BACKUP_DIR=" + t.TempDir(), "STRATA_OUTBOUND_PRIVATE=127.0.0.0/8", "STRATA_PERSONAS_MODEL=scripted/m",
 	}})
 	if err := s.WaitClickHouse(patience); err != nil {
 		t.Fatal(err)
 	}
+	// What asks models for JSON answers 503 when it gets none, as it must.
+	up := gatewaytest.NewUpstream(t)
+	up.Always(gatewaytest.Answer(`{"name":"Ada","birthdate":"1990-12-10","notes":"Reads."}`))
+	s.Client().Create(t, "/api/v1/providers", object{"name": "scripted", "type": "openai_compatible", "baseUrl": up.URL, "apiKey": "k", "models": []string{"m"}})
 	ctx, cancel := context.WithTimeout(t.Context(), randomTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tool(t, "schemathesis"), "run", saved(t, s, "/v1/openapi.json"),

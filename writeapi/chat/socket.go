@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"strata/domain"
+	"strata/internal/httpx"
 )
 
 // Limits of a chat socket.
@@ -52,6 +53,9 @@ var upgrader = websocket.Upgrader{
 	// The credential travels in the request itself, never in a cookie, so a
 	// foreign page cannot act for somebody.
 	CheckOrigin: func(*http.Request) bool { return true },
+	Error: func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
+		httpx.WriteError(w, r, domain.Errorf(domain.CodeInvalidRequest, "this is a websocket: %v", reason))
+	},
 }
 
 func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {

@@ -117,7 +117,7 @@ func knowledge(into map[string]probe) {
 	store := func(w *world) string {
 		return w.once("store", func() string {
 			id := w.must(http.MethodPost, "/v1/knowledge-bases", object{"name": w.name("Manuals")}, "id")
-			w.must(http.MethodPost, "/v1/knowledge-bases/"+id+"/documents", object{"name": "hours.txt", "text": "The shop opens at nine and closes at six."}, "id")
+			w.must(http.MethodPost, "/v1/knowledge-bases/"+id+"/texts", object{"name": "hours.txt", "content": "The shop opens at nine and closes at six."}, "id")
 			w.eventually("the document is ready", func() error {
 				a := w.send(http.MethodGet, "/v1/knowledge-bases/"+id, nil)
 				status, _ := a.Lookup("status")

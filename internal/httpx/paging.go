@@ -80,7 +80,14 @@ func (r *listReader) number(fallback, least int, names ...string) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least {
-		r.fault(names[0], "must be an integer, at least %d", least)
+		message := fmt.Sprintf("must be an integer, at least %d", least)
+		for _, other := range names[1:] { // a client looks for the name that it gave
+			if r.text(names[0]) == "" && r.text(other) != "" {
+				*r.faults = append(*r.faults, fieldFault(other, message))
+				return fallback
+			}
+		}
+		r.fault(names[0], "%s", message)
 		return fallback
 	}
 	return n

@@ -146,7 +146,7 @@ func leaderboards(into map[string]probe) {
 			"model_id":                     {hit: func(w *world) string { return w.memo["checkpoint"] }, miss: "ckp_nobody"},
 			"benchmarks":                   {hit: func(w *world) string { return w.memo["benchmark"] }, miss: "bmk_nobody"},
 			"trainings":                    {hit: func(w *world) string { return w.memo["training"] }, miss: "trn_nobody"},
-			"order_by_metric.benchmark_id": {hit: func(w *world) string { return w.memo["benchmark"] }, miss: "bmk_nobody"},
+			"order_by_metric.benchmark_id": {hit: func(w *world) string { return w.memo["benchmark"] }, why: "it orders"},
 			"order_by_metric.metric_name":  {hit: literal("roc_auc"), why: "what is not measured is refused"},
 			"order_by_metric.direction":    {hit: literal("asc"), why: "it orders"},
 			"name":                         {hit: literal("Churn"), miss: "no such name"},

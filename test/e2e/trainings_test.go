@@ -3,11 +3,9 @@
 package e2e
 
 import (
-	"encoding/xml"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -18,51 +16,6 @@ import (
 
 // trained is how long a small training may take on a busy machine.
 const trained = 60 * time.Second
-
-// s3Bucket serves files as an S3 bucket that anybody may read and returns its
-// address. It speaks what is needed to list and to read.
-func s3Bucket(t *testing.T, files map[string]string) string {
-	t.Helper()
-	type contents struct {
-		Key          string
-		Size         int
-		LastModified string
-		ETag         string
-	}
-	type listing struct {
-		XMLName     xml.Name `xml:"ListBucketResult"`
-		Name        string
-		IsTruncated bool
-		KeyCount    int
-		Contents    []contents
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		if key == "" {
-			out := listing{Name: "data"}
-			for key, text := range files {
-				if strings.HasPrefix(key, r.URL.Query().Get("prefix")) {
-					out.Contents = append(out.Contents, contents{key, len(text), "2026-01-01T00:00:00Z", `"1"`})
-				}
-			}
-			out.KeyCount = len(out.Contents)
-			w.Header().Set("Content-Type", "application/xml")
-			_ = xml.NewEncoder(w).Encode(out)
-			return
-		}
-		text, ok := files[key]
-		if !ok {
-			w.Header().Set("Content-Type", "application/xml")
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, `<Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>`)
-			return
-		}
-		w.Header().Set("ETag", `"1"`)
-		http.ServeContent(w, r, "", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), strings.NewReader(text))
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
-}
 
 // clients is a table that can be learned: the old leave, and the young on plan b.
 func clients(seed uint64, n int) string {
@@ -85,7 +38,7 @@ type lab struct {
 func newLab(t *testing.T, s *kit.Server) lab {
 	t.Helper()
 	l := lab{tenant: newTenant(t, s)}
-	bucket := s3Bucket(t, map[string]string{"churn/q3.csv": clients(1, 400), "churn/q4.csv": clients(2, 400), "large.csv": clients(3, 20_000)})
+	bucket := kit.Bucket(t, map[string]string{"churn/q3.csv": clients(1, 400), "churn/q4.csv": clients(2, 400), "large.csv": clients(3, 20_000)})
 	l.connector = l.Create(t, "/v1/connectors", object{"name": "churn data", "type": "aws-s3",
 		"s3": object{"bucket": "data", "region": "us-east-1", "endpoint": bucket, "force_path_style": true}}).Str("id")
 	l.model = l.Create(t, "/v1/data-models", object{"name": "Churn"}).Str("id")

@@ -65,6 +65,15 @@ const screens = [
       await page.getByRole('list', { name: 'Changes' }).waitFor()
     },
   },
+  ...['Workflows', 'Trainings', 'Leaderboards', 'Knowledge', 'Memories'].map((title) => ({
+    name: title.toLowerCase(),
+    path: title.toLowerCase(),
+    // Whatever the server has of it: rows, or a word about there being none.
+    ready: async (page) => {
+      await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+      await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'detached' })
+    },
+  })),
   { name: 'projections', path: 'projections', ready: (page) => page.getByRole('table', { name: 'Read models' }).waitFor() },
   {
     name: 'projection',

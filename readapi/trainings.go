@@ -189,7 +189,7 @@ type leaderboardQuery struct {
 	Trainings  []string  `query:"trainings" doc:"Only checkpoints of these trainings."`
 	StartDate  time.Time `query:"start_date" doc:"Only evaluations from then on."`
 	EndDate    time.Time `query:"end_date" doc:"Only evaluations before."`
-	Benchmark  string    `query:"order_by_metric.benchmark_id" doc:"Order by the metric on this benchmark; by its mean over all that count when absent."`
+	Benchmark  string    `query:"order_by_metric.benchmark_id" doc:"Rank the checkpoints that were measured on this benchmark by the metric there; when absent, all by its mean over the benchmarks that count."`
 	Metric     string    `query:"order_by_metric.metric_name" enum:"accuracy,f1,precision,recall,roc_auc,log_loss,ks,gini" default:"accuracy" doc:"The metric to order by."`
 	Direction  string    `query:"order_by_metric.direction" enum:"asc,desc" default:"desc" doc:"desc: the highest first; of log_loss the least is the best, so ask for asc."`
 }

@@ -102,8 +102,9 @@ func TestRanksWithEveryFilter(t *testing.T) {
 	}{
 		"by the mean of accuracy":       {leaderboards.Query{}, []string{"a/2", "a/1", "b/1"}},
 		"the least first":               {leaderboards.Query{Ascending: true}, []string{"b/1", "a/1", "a/2"}},
-		"on one benchmark":              {leaderboards.Query{Benchmark: "x"}, []string{"a/1", "a/2", "b/1"}},
-		"on the other":                  {leaderboards.Query{Benchmark: "y"}, []string{"b/1", "a/1", "a/2"}},
+		"on one benchmark":              {leaderboards.Query{Benchmark: "x"}, []string{"a/1", "a/2"}},
+		"on the other":                  {leaderboards.Query{Benchmark: "y"}, []string{"b/1", "a/1"}},
+		"on none":                       {leaderboards.Query{Benchmark: "z"}, nil},
 		"what only one has":             {leaderboards.Query{Metric: "f1"}, []string{"b/1", "a/1", "a/2"}},
 		"losses, the least first":       {leaderboards.Query{Metric: "log_loss", Ascending: true}, []string{"a/1", "a/2", "b/1"}},
 		"of a training":                 {leaderboards.Query{Model: "a"}, []string{"a/2", "a/1"}},

@@ -27,7 +27,7 @@ type Query struct {
 	Start, End time.Time // only evaluations from Start on and before End; zero: any
 
 	Metric    string // ranks by this; accuracy when empty
-	Benchmark string // as measured on this benchmark; the mean over all that count when empty
+	Benchmark string // as measured on this benchmark, by those that were; the mean over all that count when empty
 	Ascending bool   // the least first; for log_loss that is the best
 
 	After string // checkpoint after which the page begins
@@ -191,6 +191,6 @@ FROM (
 		SELECT *, max(checkpoint_id = '') OVER (PARTITION BY training_id) AS gone FROM rankings FINAL
 		WHERE workspace_id = {workspace:String} ORDER BY benchmark_id
 	) WHERE NOT gone AND checkpoint_id <> ''` + where.String() + `
-	GROUP BY training_id, checkpoint_id
+	GROUP BY training_id, checkpoint_id HAVING countIf(` + counted + `) > 0
 )`, args
 }

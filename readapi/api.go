@@ -30,6 +30,7 @@ import (
 	"strata/projections/sessions"
 	"strata/projections/states"
 	"strata/projections/trainings"
+	"strata/projections/workflows"
 	"strata/readapi/live"
 	"strata/streams"
 )
@@ -40,6 +41,7 @@ type Deps struct {
 	AgentRuns     *agentruns.Queries
 	Resources     *resources.Queries
 	Sessions      *sessions.Queries
+	Runs          *workflows.Queries // of workflows
 	Memories      *memories.Queries
 	Conversations *conversations.Queries
 	Identity      *identity.Queries
@@ -101,6 +103,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.agentRuns()
 	a.prompts()
 	a.sessions()
+	a.workflows()
 	a.memories()
 	a.chats()
 	a.spaces()

@@ -20,6 +20,7 @@ import (
 	"strata/writeapi/chat"
 	"strata/writeapi/knowledge"
 	"strata/writeapi/personas"
+	"strata/writeapi/workflows"
 )
 
 // Deps is what the write side works with.
@@ -29,6 +30,7 @@ type Deps struct {
 	Resources  *commands.Resources
 	Kinds      []domain.AnyKind
 	Chat       *chat.Service
+	Workflows  *workflows.Service
 	Clusters   *cluster.Service
 	Connectors *connectors.Service
 	Inbound    *inbound.Receiver // of reports that others make
@@ -78,6 +80,7 @@ func Register(r *httpx.Router, d Deps) {
 	d.Personas.Register(r)
 	d.Agents.Register(r)
 	d.Chat.Register(r)
+	d.Workflows.Register(r)
 	d.Knowledge.Register(r)
 	a.models()
 	a.webhooks()

@@ -30,6 +30,7 @@ import (
 	"strata/streams/logbus"
 	"strata/streams/relay"
 	"strata/writeapi/agents"
+	"strata/writeapi/workflows"
 )
 
 // app is one running Strata: every part that has to be opened, and closed again.
@@ -71,6 +72,7 @@ type app struct {
 	term       time.Duration // of leases; 0 is the default
 	node       string        // name of this process among those that share the log
 	started    time.Time
+	workflows  *workflows.Service
 
 	live     context.Context    // ends when the server begins to drain
 	drain    context.CancelFunc // ends live
@@ -96,7 +98,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openAgents, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openAgents, a.openWorkflows, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

@@ -134,7 +134,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	a.duty.now.Store(d)
 	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
-		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "steps": executor.Run, "timers": a.fireTimers,
+		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "steps": a.performing(executor), "timers": a.fireTimers,
 		"trainer": a.train,
 	} {
 		d.work.Go(func() {

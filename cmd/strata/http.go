@@ -72,7 +72,8 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
-		Handler: a.handler, Resources: a.resources, Kinds: catalogue.All(), Agents: a.agents, MCP: a.mcp, Models: openAI, Erasures: a.erasures,
+		Workflows: a.workflows,
+		Handler:   a.handler, Resources: a.resources, Kinds: catalogue.All(), Agents: a.agents, MCP: a.mcp, Models: openAI, Erasures: a.erasures,
 		Arguments: &arguments.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,
 			RecordPayloads: a.cfg.Gateway.RecordPayloads, At: a.at},
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
@@ -88,6 +89,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomRead)
 	readapi.Register(r, readapi.Deps{
+		Runs:      m.workflows,
 		Arguments: m.arguments, Insights: m.insights,
 		AgentRuns: m.agentRuns, Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
 		Identity: m.identity, Knowledge: a.library(), Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,

@@ -32,6 +32,7 @@ import (
 	"strata/domain/session"
 	"strata/domain/timer"
 	"strata/domain/training"
+	"strata/domain/workflowrun"
 	"strata/gateway"
 	"strata/internal/authn"
 	"strata/projections"
@@ -51,6 +52,7 @@ import (
 	"strata/projections/states"
 	"strata/projections/timers"
 	"strata/projections/trainings"
+	"strata/projections/workflows"
 	"strata/readapi"
 	"strata/streams"
 )
@@ -59,7 +61,7 @@ import (
 func allFacts() []domain.FactType {
 	return slices.Concat(agentrun.FactTypes(), argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
-		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts,
+		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts, workflowrun.FactTypes(),
 		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts)
 }
 
@@ -73,7 +75,7 @@ func allModels() []projections.Model {
 	return []projections.Model{
 		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
 		agentruns.Model{}, identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
-		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()),
+		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()), workflows.Model{},
 		trainings.Model{},
 	}
 }
@@ -106,6 +108,7 @@ type models struct {
 	identity      *identitymodel.Queries
 	budgets       *budgets.Queries
 	timers        timerQueue
+	workflows     *workflows.Queries
 	events        *events.Reader
 	erasures      *erasures.Queries
 	auth          *authn.Authenticator
@@ -142,6 +145,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		identity:      identitymodel.NewQueries(reader(identitymodel.Name), now),
 		budgets:       budgets.NewQueries(reader(budgets.Name), now),
 		timers:        newTimerQueue(reader(timers.Name), runner),
+		workflows:     workflows.NewQueries(reader(workflows.Name)),
 		erasures:      erasures.NewQueries(reader(erasures.Name)),
 		events:        events.NewReader(reader(events.Name), store, codec, secretField),
 		answers:       readapi.NewAnswers(keptAnswers),

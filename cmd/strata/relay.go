@@ -17,6 +17,7 @@ import (
 	"strata/domain/memory"
 	"strata/domain/privacy"
 	"strata/domain/session"
+	"strata/domain/workflowrun"
 	"strata/streams/kafka"
 	"strata/streams/relay"
 )
@@ -66,7 +67,7 @@ const publishPatience = 2 * relay.DefaultTTL
 // no accounts and keys, nothing that holds secrets, no inner workings.
 func relayedByDefault() []string {
 	out := []string{session.Aggregate.Category, memory.Aggregate.Category, conversation.Aggregate.Category,
-		budget.Aggregate.Category, inference.Category, privacy.Erasures.Category}
+		budget.Aggregate.Category, inference.Category, privacy.Erasures.Category, workflowrun.Aggregate.Category}
 	for _, k := range catalogue.All() {
 		if len(domain.SecretFields(k.Type())) == 0 {
 			out = append(out, k.Spec().Name)

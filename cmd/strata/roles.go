@@ -19,6 +19,7 @@ import (
 	"strata/projections/states"
 	"strata/projections/timers"
 	"strata/projections/trainings"
+	"strata/projections/workflows"
 )
 
 // role says which parts of Strata a process runs. `strata serve` runs all of
@@ -81,6 +82,7 @@ func (r role) serves(room string) bool {
 // models are the read models that a role keeps. Everybody needs to know who calls.
 func (r role) models() []projections.Model {
 	needed := map[string]role{
+		workflows.Name: reading | projecting,
 		agentruns.Name: reading | projecting, identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: everything &^ relaying,
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,

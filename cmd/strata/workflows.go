@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"strata/commands/steps"
+	"strata/internal/outbound"
+	knowledgemodel "strata/projections/knowledge"
+	model "strata/projections/workflows"
+	"strata/writeapi/workflows"
+)
+
+// openWorkflows makes what starts and performs runs of workflows.
+func (a *app) openWorkflows(context.Context) error {
+	guard, err := outbound.New(a.cfg.Outbound.Private)
+	if err != nil {
+		return fmt.Errorf("outbound.private: %w", err)
+	}
+	transport := guard.Transport()
+	a.onClose(func() error {
+		transport.CloseIdleConnections()
+		return nil
+	})
+	a.workflows = &workflows.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, Store: a.store, Codec: a.codec,
+		Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
+	return nil
+}
+
+// openRuns lists runs of workflows that there is something left to do for.
+func (a *app) openRuns(ctx context.Context, after string, limit int) ([]steps.Ref, error) {
+	open, err := a.models.workflows.Open(ctx, after, limit)
+	refs := make([]steps.Ref, len(open))
+	for i, r := range open {
+		refs[i] = steps.Ref(r)
+	}
+	return refs, err
+}
+
+// performing runs an executor when the read models know every run that the log has:
+// it begins with those that are open.
+func (a *app) performing(e *steps.Executor) func(context.Context) error {
+	return func(ctx context.Context) error {
+		head, err := a.store.Head(ctx)
+		for _, name := range []string{knowledgemodel.Name, model.Name} {
+			if err == nil {
+				_, err = a.models.runner.Wait(ctx, name, head)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return e.Run(ctx)
+	}
+}

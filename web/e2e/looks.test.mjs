@@ -65,7 +65,7 @@ const screens = [
       await page.getByRole('list', { name: 'Changes' }).waitFor()
     },
   },
-  ...['Workflows', 'Trainings', 'Leaderboards', 'Knowledge', 'Memories'].map((title) => ({
+  ...['Agents', 'Workflows', 'Trainings', 'Leaderboards', 'Knowledge', 'Memories'].map((title) => ({
     name: title.toLowerCase(),
     path: title.toLowerCase(),
     // Whatever the server has of it: rows, or a word about there being none.

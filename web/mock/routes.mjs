@@ -192,7 +192,7 @@ const privacy = {
 
 /** Kinds that the made-up workspace has none of. */
 const none = Object.fromEntries(
-  ['/api/v1/prompts', '/api/v1/providers', '/api/v1/model-routes', '/api/v1/user/api-keys', '/api/v1/workflows', '/api/v1/trainings', '/api/v1/benchmarks', '/api/v1/datasets'].map((path) => [`GET ${path}`, ({ query }) => page([], query)]),
+  ['/api/v1/prompts', '/api/v1/providers', '/api/v1/model-routes', '/api/v1/user/api-keys', '/api/v1/agents', '/api/v1/workflows', '/api/v1/trainings', '/api/v1/benchmarks', '/api/v1/datasets'].map((path) => [`GET ${path}`, ({ query }) => page([], query)]),
 )
 const nothing = { plain: { count: 0, data: [], has_more: false } }
 

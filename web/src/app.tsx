@@ -25,6 +25,7 @@ import { Button } from './ui/button'
 import { Logo } from './ui/logo'
 
 // Fetched when they are first opened: not everybody who looks at logs builds something.
+const AgentsScreen = lazy(() => import('./screens/agents/agents-screen').then((m) => ({ default: m.AgentsScreen })))
 const KnowledgeScreen = lazy(() => import('./screens/knowledge/knowledge-screen').then((m) => ({ default: m.KnowledgeScreen })))
 const LeaderboardsScreen = lazy(() => import('./screens/leaderboards/leaderboards-screen').then((m) => ({ default: m.LeaderboardsScreen })))
 const MemoriesScreen = lazy(() => import('./screens/memories/memories-screen').then((m) => ({ default: m.MemoriesScreen })))
@@ -98,6 +99,8 @@ function Page() {
       return <BudgetsScreen />
     case 'audit':
       return <AuditScreen />
+    case 'agents':
+      return <AgentsScreen />
     case 'knowledge':
       return <KnowledgeScreen />
     case 'leaderboards':

@@ -1,5 +1,5 @@
 import type { LucideIcon } from 'lucide-react'
-import { Boxes, Brain, Eraser, GraduationCap, Layers, LayoutDashboard, Library, MessageSquare, Radio, ScrollText, ShieldCheck, Trophy, Wallet, Workflow } from 'lucide-react'
+import { Bot, Boxes, Brain, Eraser, GraduationCap, Layers, LayoutDashboard, Library, MessageSquare, Radio, ScrollText, ShieldCheck, Trophy, Wallet, Workflow } from 'lucide-react'
 
 export interface PageEntry {
   to: string
@@ -23,6 +23,7 @@ export const groups: { name: string; pages: PageEntry[] }[] = [
     name: 'Build',
     pages: [
       { to: 'chat', label: 'Chat', icon: MessageSquare },
+      { to: 'agents', label: 'Agents', icon: Bot },
       { to: 'workflows', label: 'Workflows', icon: Workflow },
       { to: 'trainings', label: 'Trainings', icon: GraduationCap },
       { to: 'leaderboards', label: 'Leaderboards', icon: Trophy },

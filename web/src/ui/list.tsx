@@ -78,7 +78,7 @@ export function SortHead({ name, sorted, onSort, right, title }: SortHeadProps) 
 /** The ways back from where one is. */
 export function Trail({ steps }: { steps: { to: string; label: string }[] }) {
   return (
-    <nav aria-label="Breadcrumb" className="-mb-3 flex min-w-0 flex-wrap items-center gap-1.5 text-[13px] text-ink-3">
+    <nav aria-label="Breadcrumb" className="mb-2 flex min-w-0 flex-wrap items-center gap-1.5 text-[13px] text-ink-3">
       <ArrowLeft className="size-3.5" aria-hidden />
       {steps.map(({ to, label }, index) => (
         <Fragment key={to}>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Step } from './workflows'
-import { blankInputs, humanChoice, nodesOfRun } from './workflows'
+import { blankInputs, humanChoice, nodesOfRun, wasTaken } from './workflows'
 
 const step = (id: string, status: Step['status'], more: Partial<Step> = {}): Step => ({
   id,
@@ -50,4 +50,13 @@ test('inputs to be filled in, from a schema', () => {
   const properties = { question: { type: 'string' }, top: { type: 'integer', default: 3 }, tags: { type: 'array' }, any: {} }
   expect(blankInputs({ type: 'object', properties })).toEqual({ question: '', top: 3, tags: [], any: null })
   expect(blankInputs(null)).toEqual({})
+})
+
+test('the edges that a run went along', () => {
+  const steps = [step('a', 'completed', { output: { branch: 'yes' } }), step('b', 'completed'), step('c', 'skipped')]
+  const nodes = nodesOfRun(['a', 'b', 'c', 'd'], steps, 'running')
+  const taken = (source: string, target: string, sourceHandle?: string) => wasTaken({ source, target, ...(sourceHandle && { sourceHandle }) }, nodes)
+  expect([taken('a', 'b', 'yes'), taken('a', 'b', 'default'), taken('a', 'c', 'yes'), taken('b', 'd'), taken('a', 'b')]).toEqual([true, false, false, false, true])
+  const failed = nodesOfRun(['a', 'b'], [step('a', 'failed'), step('b', 'running')], 'running')
+  expect([wasTaken({ source: 'a', target: 'b', sourceHandle: 'error' }, failed), wasTaken({ source: 'a', target: 'b' }, failed)]).toEqual([true, false])
 })

@@ -134,3 +134,20 @@ export function blankInputs(schema: Record<string, unknown> | null | undefined):
     ]),
   )
 }
+
+/** Whether a run went along an edge: its source came to an end, by this way out of it, and its target was begun. */
+export function wasTaken(edge: WorkflowEdge, nodes: Map<string, NodeRun> | undefined): boolean {
+  const [source, target] = [nodes?.get(edge.source), nodes?.get(edge.target)]
+  if (!source || !target || target.state === 'idle' || target.state === 'skipped') return false
+  if (source.state === 'failed') return edge.sourceHandle === 'error'
+  if (source.state !== 'completed') return false
+  const way = wayOut(source.step?.output)
+  return !edge.sourceHandle || way === undefined || edge.sourceHandle === way
+}
+
+/** The branch of a condition or the decision of a person, in what the node came to. */
+function wayOut(output: unknown): string | undefined {
+  if (typeof output !== 'object' || output === null) return undefined
+  const { branch, decision } = output as { branch?: unknown; decision?: unknown }
+  return [branch, decision].find((value) => typeof value === 'string') as string | undefined
+}

@@ -3,7 +3,7 @@ import { useState } from 'react'
 import type { AgentRun, AgentStep } from '@/lib/api/agents'
 import { messageOf, toolCallsOf } from '@/lib/api/agents'
 import { ended } from '@/lib/api/workflows'
-import { duration, integer, timestamp, usd } from '@/lib/format'
+import { clock, day, duration, integer, timestamp, usd } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate } from '@/lib/router'
@@ -59,7 +59,7 @@ function RunFacts({ run }: { run: AgentRun }) {
     <div className="panel p-4">
       <Facts
         facts={[
-          ['Started', run.startedAt ? timestamp(run.startedAt) : '–'],
+          ['Started', run.startedAt ? <time key="s" dateTime={run.startedAt} title={timestamp(run.startedAt)}>{`${day(run.startedAt)}, ${clock(run.startedAt)}`}</time> : '–'],
           ['Took', run.finishedAt ? duration(run.latencyMs) : '–'],
           ['Steps', integer(run.stepCount)],
           ['Tokens', integer(run.tokenUsage?.total ?? 0)],

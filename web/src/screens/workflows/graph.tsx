@@ -3,6 +3,7 @@ import type { LucideIcon } from 'lucide-react'
 import { Bot, BookOpen, Braces, CheckCheck, CircleDot, Clock, Flag, GitFork, Globe, Hand, Plug, Repeat, Rows3, Sparkles, Workflow as WorkflowIcon, Wrench } from 'lucide-react'
 import { useMemo } from 'react'
 import type { NodeRun, NodeState, WorkflowEdge, WorkflowNode } from '@/lib/api/workflows'
+import { wasTaken } from '@/lib/api/workflows'
 import { duration } from '@/lib/format'
 import { curve, layoutGraph } from '@/lib/graph-layout'
 
@@ -60,7 +61,7 @@ export function Graph({ label, nodes, edges, states, selected, onSelect }: Props
           </defs>
           {edges.map((edge, index) => {
             const points = layout.edges[index] ?? []
-            const passed = over.has(states?.get(edge.source)?.state) && !['idle', 'skipped', undefined].includes(states?.get(edge.target)?.state)
+            const passed = wasTaken(edge, states)
             return (
               <path
                 key={`${edge.source}-${edge.target}-${edge.sourceHandle ?? index}`}

@@ -2,7 +2,7 @@ import { GitFork, RotateCcw, Square } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import type { Run, Step, Workflow } from '@/lib/api/workflows'
 import { ended, nodesOfRun } from '@/lib/api/workflows'
-import { duration, humanise, integer, timestamp, usd } from '@/lib/format'
+import { clock, day, duration, humanise, integer, timestamp, usd } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate, setQuery, useRoute } from '@/lib/router'
@@ -97,7 +97,7 @@ function RunFacts({ id, run }: { id: string; run: Run }) {
     <div className="panel p-4">
       <Facts
         facts={[
-          ['Started', run.startedAt ? timestamp(run.startedAt) : '–'],
+          ['Started', run.startedAt ? <time key="s" dateTime={run.startedAt} title={timestamp(run.startedAt)}>{`${day(run.startedAt)}, ${clock(run.startedAt)}`}</time> : '–'],
           [ended(run.status) ? 'Took' : 'Has taken', duration(run.executionTime)],
           ['Tokens', integer(run.tokenUsage?.total ?? 0)],
           ['Cost', usd(run.costUsd)],

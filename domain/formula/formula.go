@@ -33,7 +33,10 @@ const (
 
 // Formula is an expression that is known to be well formed. It is safe for
 // concurrent use.
-type Formula struct{ program *vm.Program }
+type Formula struct {
+	program *vm.Program
+	members map[string][]string
+}
 
 // Parse reads an expression. The error says, in one line, what is wrong with it.
 func Parse(text string) (*Formula, error) {
@@ -47,7 +50,7 @@ func Parse(text string) (*Formula, error) {
 	if err != nil {
 		return nil, oneLine(err)
 	}
-	names := &foreignNames{}
+	names := &foreignNames{members: map[string][]string{}}
 	ast.Walk(&tree.Node, names)
 	if names.found != "" {
 		return nil, fmt.Errorf("uses the name %q, which means nothing here", names.found)
@@ -56,7 +59,7 @@ func Parse(text string) (*Formula, error) {
 	if err != nil {
 		return nil, oneLine(err)
 	}
-	return &Formula{program}, nil
+	return &Formula{program, names.members}, nil
 }
 
 func options() []expr.Option {
@@ -81,7 +84,10 @@ func without() []string { return []string{"now", "timezone", "repeat", "uniq"} }
 
 // foreignNames finds functions that there are not, and names that only this
 // package may use.
-type foreignNames struct{ found string }
+type foreignNames struct {
+	found   string
+	members map[string][]string // by variable: names of what is taken of it
+}
 
 // Visit implements ast.Visitor.
 func (v *foreignNames) Visit(node *ast.Node) {
@@ -90,6 +96,12 @@ func (v *foreignNames) Visit(node *ast.Node) {
 		v.look(n.Value)
 	case *ast.VariableDeclaratorNode:
 		v.look(n.Name)
+	case *ast.MemberNode:
+		of, named := n.Node.(*ast.IdentifierNode)
+		name, said := n.Property.(*ast.StringNode)
+		if named && said {
+			v.members[of.Value] = append(v.members[of.Value], name.Value)
+		}
 	case *ast.CallNode:
 		if id, is := n.Callee.(*ast.IdentifierNode); is {
 			v.found = id.Value // what there is, the library knows
@@ -106,6 +118,10 @@ func (v *foreignNames) look(name string) {
 		v.found = name
 	}
 }
+
+// Members are the names of what the expression takes of a variable: of nodes in
+// "nodes.a + nodes.b" they are a and b.
+func (f *Formula) Members(variable string) []string { return f.members[variable] }
 
 // Eval computes the value for some variables, which are not changed. It is JSON:
 // null, a boolean, a number, a text, a list or an object. Errors are

@@ -102,6 +102,29 @@ func cutPlace(s string) (place *Formula, after string, err error) {
 	return nil, "", err
 }
 
+// Members are the names of what the places take of a variable.
+func (t *Template) Members(variable string) []string { return membersOf(t.value, variable) }
+
+func membersOf(value any, variable string) (out []string) {
+	switch v := value.(type) {
+	case []part:
+		for _, p := range v {
+			if p.place != nil {
+				out = append(out, p.place.Members(variable)...)
+			}
+		}
+	case []any:
+		for _, item := range v {
+			out = append(out, membersOf(item, variable)...)
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, membersOf(v[k], variable)...)
+		}
+	}
+	return out
+}
+
 // Render fills the places. Errors as [Formula.Eval].
 func (t *Template) Render(variables map[string]any) (any, error) {
 	out, err := render(t.value, variables)

@@ -40,14 +40,19 @@ func (c *checker) node(n *Node, at string) {
 func (c *checker) templates(n *Node, config string) {
 	templates := n.Templates()
 	for _, field := range slices.Sorted(maps.Keys(templates)) {
-		formula.ParseTemplate(templates[field], config+"."+field, func(path, message string) { c.add(true, inExpression, path, "%s", message) })
+		at := config + "." + field
+		t := formula.ParseTemplate(templates[field], at, func(path, message string) { c.add(true, inExpression, path, "%s", message) })
+		c.sees(at, t.Members("nodes"))
 	}
 }
 
 func (c *checker) expression(field, text string) {
-	if _, err := formula.Parse(text); err != nil {
+	f, err := formula.Parse(text)
+	if err != nil {
 		c.add(true, inExpression, field, "%s", err)
+		return
 	}
+	c.sees(field, f.Members("nodes"))
 }
 
 // own checks the fields that a type has of its own.

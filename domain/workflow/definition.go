@@ -153,13 +153,22 @@ func (g *Graph) Sources(id string) []string {
 
 // After are the nodes that come after a node, directly or not.
 func (g *Graph) After(id string) map[string]bool {
+	return reach(id, g.out, func(e int) string { return g.edges[e].Target })
+}
+
+// Before are the nodes that come before a node, directly or not.
+func (g *Graph) Before(id string) map[string]bool {
+	return reach(id, g.in, func(e int) string { return g.edges[e].Source })
+}
+
+func reach(id string, edges map[string][]int, end func(edge int) string) map[string]bool {
 	seen := map[string]bool{}
 	next := []string{id}
 	for len(next) > 0 {
 		from := next[0]
 		next = next[1:]
-		for _, e := range g.out[from] {
-			if to := g.edges[e].Target; !seen[to] {
+		for _, e := range edges[from] {
+			if to := end(e); !seen[to] {
 				seen[to] = true
 				next = append(next, to)
 			}

@@ -11,7 +11,8 @@
 // Expressions (see domain/formula) see:
 //
 //	inputs  what the run was given
-//	nodes   outputs of the nodes that have ended, by id
+//	nodes   outputs of the nodes before this one that have ended, by id; not of
+//	        those that happen to run beside it, so that it sees the same every time
 //	input   the output of the one node before, or of several by their ids
 //	run     id and start of the run
 //	item, index  in what a loop does for each of its items

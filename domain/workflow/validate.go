@@ -46,7 +46,9 @@ var idPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 // checker gathers problems.
 type checker struct {
 	found  []Problem
-	nodeID string // of the node that is being looked at
+	known  map[string]bool // ids of nodes
+	before map[string]bool // nodes whose outputs can be seen at this place
+	nodeID string          // of the node that is being looked at
 	edgeID string
 }
 
@@ -65,8 +67,9 @@ func Problems(d *Definition) []Problem {
 	if len(c.found) > 0 {
 		return c.found
 	}
-	c.nodes(d)
-	c.edges(d)
+	g := NewGraph(d)
+	c.nodes(d, g)
+	c.edges(d, g)
 	c.shape(d)
 	c.schema("input_schema", d.InputSchema)
 	c.schema("output_schema", d.OutputSchema)
@@ -87,13 +90,25 @@ func Check(d *Definition, f *domain.Faults) {
 	}
 }
 
-func (c *checker) nodes(d *Definition) {
+// sees checks that what an expression refers to can be seen there.
+func (c *checker) sees(field string, nodes []string) {
+	for _, id := range nodes {
+		c.add(!c.known[id], unknownNode, field, "refers to nodes.%s, but there is no such node", id)
+		c.add(c.known[id] && !c.before[id], invalid, field, "refers to nodes.%s, which does not come before", id)
+	}
+}
+
+func (c *checker) nodes(d *Definition, g *Graph) {
+	c.known = map[string]bool{}
+	for _, n := range d.Nodes {
+		c.known[n.ID] = true
+	}
 	seen := map[string]bool{}
 	starts := 0
 	for i := range d.Nodes {
 		n := &d.Nodes[i]
 		at := fmt.Sprintf("nodes[%d]", i)
-		c.nodeID = n.ID
+		c.nodeID, c.before = n.ID, g.Before(n.ID)
 		c.add(n.ID == "", missing, at+".id", "is required")
 		c.add(n.ID != "" && (!idPattern.MatchString(n.ID) || len(n.ID) > 100), invalid, at+".id", "must be letters, digits, _ or -, begin with a letter or _, and be at most 100 long")
 		c.add(n.ID != "" && seen[n.ID], duplicate, at+".id", "is the id of another node, too")
@@ -107,7 +122,7 @@ func (c *checker) nodes(d *Definition) {
 	c.nodeID = ""
 }
 
-func (c *checker) edges(d *Definition) {
+func (c *checker) edges(d *Definition, g *Graph) {
 	nodes := map[string]*Node{}
 	for i := range d.Nodes {
 		nodes[d.Nodes[i].ID] = &d.Nodes[i]
@@ -129,6 +144,8 @@ func (c *checker) edges(d *Definition) {
 			c.handle(from, e, at)
 		}
 		if e.Condition != "" {
+			c.before = g.Before(e.Source)
+			c.before[e.Source] = true
 			c.expression(at+".condition", e.Condition)
 		}
 	}

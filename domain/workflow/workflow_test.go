@@ -90,6 +90,15 @@ func TestProblems(t *testing.T) {
 			t.Fatalf("another order: %q", again)
 		}
 	}
+	refers := definition(t, `{"nodes":[{"id":"a","type":"transform","config":{"expression":"nodes.b + nodes.zz"}},{"id":"b","type":"llm","config":{"prompt":"{{nodes.a}} {{nodes.yy.text}}"}}],
+		"edges":[{"source":"a","target":"b","condition":"nodes.b"}]}`)
+	got = nil
+	for _, p := range workflow.Problems(refers) {
+		got = append(got, p.Code+" "+p.Field)
+	}
+	if want := []string{"invalid nodes[0].config.expression", "unknown_node nodes[0].config.expression", "unknown_node nodes[1].config.prompt", "invalid edges[0].condition"}; !slices.Equal(got, want) {
+		t.Errorf("references: %q", got)
+	}
 	unreachable := definition(t, `{"nodes":[{"id":"s","type":"start"},{"id":"a","type":"end"}],"edges":[]}`)
 	if p := workflow.Problems(unreachable); len(p) != 1 || p[0].Code != "unreachable" || p[0].NodeID != "a" {
 		t.Errorf("%+v", p)

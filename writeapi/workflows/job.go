@@ -65,8 +65,8 @@ func jobOf(l *commands.Loaded[workflowrun.State], step string) job {
 		return j
 	}
 	j.node, j.sources = *node, g.Sources(id)
-	for other, st := range s.Steps {
-		if len(st.Result.Output) > 0 && g.Node(other) != nil {
+	for other := range g.Before(id) {
+		if st := s.Steps[other]; st != nil && len(st.Result.Output) > 0 {
 			j.outputs[other] = st.Result.Output
 		}
 	}

@@ -106,7 +106,7 @@ func (o *kindOps) list() {
 		if err != nil {
 			return httpx.Reply[httpx.List[json.RawMessage]]{}, err
 		}
-		return list(found, o.show)
+		return list(found, func(d *resources.Document) (json.RawMessage, error) { return o.show(ctx, d) })
 	})
 }
 
@@ -150,12 +150,12 @@ func (o *kindOps) get() {
 			if err != nil {
 				return httpx.Reply[json.RawMessage]{}, err
 			}
-			body, err := o.show(d)
+			body, err := o.show(ctx, d)
 			return httpx.Reply[json.RawMessage]{Body: body, Revision: &d.Revision}, err
 		},
 		stream: func(ctx context.Context) (domain.StreamID, bool) {
 			name := httpx.PathValue(ctx, o.param())
-			return domain.Stream(o.spec.Name, name), !o.spec.ByKey || domain.HasPrefix(name, o.spec.Prefix)
+			return domain.Stream(o.spec.Name, name), o.beside() == nil && (!o.spec.ByKey || domain.HasPrefix(name, o.spec.Prefix))
 		},
 		agg: domain.KindAggregate(o.spec), param: o.param(), key: o.id,
 		alive: func(m *history.Moment[domain.Resource]) bool {
@@ -215,10 +215,15 @@ func (o *kindOps) named(ctx context.Context) (*resources.Document, error) {
 	return o.Resources.Get(ctx, o.spec.Name, workspace, name)
 }
 
-func (o *kindOps) show(d *resources.Document) (json.RawMessage, error) {
+func (o *kindOps) show(ctx context.Context, d *resources.Document) (json.RawMessage, error) {
 	fields, err := d.Fields()
 	if err != nil {
 		return nil, err
+	}
+	if beside := o.beside(); beside != nil {
+		if err := beside(ctx, d, fields); err != nil {
+			return nil, err
+		}
 	}
 	return o.shape.Resource(&domain.Resource{ID: d.ID, Doc: fields, Version: d.Version,
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, CreatedBy: d.CreatedBy, UpdatedBy: d.UpdatedBy})
@@ -295,7 +300,7 @@ func (o *kindOps) export() {
 		if err != nil {
 			return none, err
 		}
-		body, err := o.show(d)
+		body, err := o.show(ctx, d)
 		if err != nil {
 			return none, err
 		}

@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"strata/domain"
@@ -184,4 +185,20 @@ func (a *API) runStatus() {
 		r, err := a.Runs.Get(ctx, ws, id, run)
 		return httpx.Reply[view.WorkflowRun]{Body: a.showRun(r), Revision: &r.Revision}, err
 	})
+}
+
+// beside is what a kind's answers show that other read models know: it is called
+// with a document's fields, to add to them. Nil for most kinds.
+func (o *kindOps) beside() func(ctx context.Context, d *resources.Document, fields domain.Doc) error {
+	if o.spec.Name != catalogue.Workflows.Spec().Name {
+		return nil
+	}
+	return func(ctx context.Context, d *resources.Document, fields domain.Doc) error {
+		run, err := o.Runs.Latest(ctx, d.Workspace, d.ID)
+		if err != nil {
+			return err
+		}
+		fields["latest_run_id"], err = json.Marshal(run)
+		return err
+	}
 }

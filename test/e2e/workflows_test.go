@@ -68,6 +68,9 @@ func TestWorkflowRuns(t *testing.T) {
 	ran := c.Do(t, http.StatusOK, "POST", "/api/v1/workflows/triage/run", object{"inputs": object{"q": "What is tea?", "items": []int{1, 1}}})
 	ran.Want("data.status", "completed", "data.outputs.sum", 4, "data.outputs.text", "Context: Tea is a hot drink.", "data.workflowVersion", 1)
 	id := made.Str("data.id")
+	kit.Eventually(t, time.Minute, "the workflow names its run", func() error {
+		return kit.Differ("latest run", c.Get(t, "/v1/workflows/"+id).Str("latest_run_id"), ran.Str("data.runId"))
+	})
 	c.Get(t, "/api/v1/workflows/"+id+"/status", ran.After()...).Want("data.runId", ran.Str("data.runId"), "data.status", "completed")
 	sent := c.Do(t, http.StatusAccepted, "POST", "/v1/workflows/triage/run", object{"inputs": object{"q": "What is tea?", "items": []int{1, 2, 3}}})
 	run := sent.Str("invocation_id")

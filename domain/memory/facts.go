@@ -34,11 +34,18 @@ type Forgotten struct{}
 // EventType implements domain.Fact.
 func (Forgotten) EventType() string { return "memory.forgotten.v1" }
 
+// Expired removes a memory whose time is over.
+type Expired struct{}
+
+// EventType implements domain.Fact.
+func (Expired) EventType() string { return "memory.expired.v1" }
+
 // FactTypes lists the facts of memories for the codec.
 func FactTypes() []domain.FactType {
 	return []domain.FactType{
 		domain.FactOf[Added](),
 		domain.FactOf[Revised](),
 		domain.FactOf[Forgotten](),
+		domain.FactOf[Expired](),
 	}
 }

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,9 +26,9 @@ var added = memory.Added{
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestGolden(t *testing.T) {
-	domaintest.Golden(t, memory.FactTypes(), added,
+	domaintest.Golden(t, slices.Concat(memory.FactTypes(), memory.Vectors.Facts), embedded, memory.VectorRemoved{}, added,
 		memory.Revised{Changed: domain.Doc{"content": raw(`"Bob prefers coffee"`), "importance": raw("null")}, Subject: "user_bob"},
-		memory.Forgotten{})
+		memory.Forgotten{}, memory.Expired{})
 }
 
 func TestErased(t *testing.T) {

@@ -48,7 +48,7 @@ type State struct {
 
 // Aggregate folds the streams of memories.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "2",
+	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "3",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -62,7 +62,7 @@ func (s *State) apply(e domain.Event) {
 		s.Provider, s.Fields, s.Erased = f.Provider, f.Fields, false
 	case Revised:
 		s.Fields, s.Erased = s.merge(f), false
-	case Forgotten:
+	case Forgotten, Expired:
 		s.Deleted = true
 	case domain.Erased:
 		// What a later fact does not say again is lost with the key.
@@ -96,6 +96,9 @@ func subject(userID, id string) string {
 	}
 	return id
 }
+
+// Subject is whose key seals what the memory says.
+func (s *State) Subject() string { return subject(s.UserID, s.ID) }
 
 func (s *State) there() error {
 	if !s.Exists || s.Deleted {

@@ -1,5 +1,5 @@
 // Package memories is the read model of memories: lists with filters, and
-// search by words.
+// search by words and by meaning.
 package memories
 
 import (
@@ -40,8 +40,17 @@ CREATE TABLE memories (
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL,
   revision     INTEGER NOT NULL,
-  scope        TEXT NOT NULL     -- words that narrow a search, see scopeOf
-);`
+  scope        TEXT NOT NULL,    -- words that narrow a search, see scopeOf
+  said         TEXT NOT NULL     -- fingerprint of the content, '' for none
+);
+-- What was embedded. A vector counts as long as its memory says what it is of.
+CREATE TABLE memory_vectors (
+  memory       TEXT PRIMARY KEY,
+  of           TEXT NOT NULL,
+  model        TEXT NOT NULL,
+  numbers      BLOB NOT NULL,
+  duplicate_of TEXT NOT NULL
+) WITHOUT ROWID;`
 
 const indexes = `
 CREATE INDEX IF NOT EXISTS memories_list ON memories (workspace, created_at, id);
@@ -69,11 +78,11 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 2 }
+func (Model) Version() int { return 3 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {
-	return &streams.Filter{Categories: []string{memory.Aggregate.Category}}
+	return &streams.Filter{Categories: []string{memory.Aggregate.Category, memory.Vectors.Category}}
 }
 
 // Schema implements projections.Model.
@@ -84,6 +93,9 @@ func (Model) Indexes() string { return indexes }
 
 // Forget implements projections.Forgetter.
 func (Model) Forget(ctx context.Context, tx projections.Tx, stream domain.StreamID) error {
+	if stream.Category() == memory.Vectors.Category {
+		return dropVector(ctx, tx, stream.Key())
+	}
 	return drop(ctx, tx, stream.Key())
 }
 
@@ -101,7 +113,15 @@ type row struct {
 
 // Apply implements projections.Model.
 func (Model) Apply(ctx context.Context, tx projections.Tx, events []domain.Event) error {
-	return fold.Streams(events,
+	said := make([]domain.Event, 0, len(events))
+	for _, e := range events {
+		if e.Stream.Category() != memory.Vectors.Category {
+			said = append(said, e)
+		} else if err := applyVector(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return fold.Streams(said,
 		func(e domain.Event) (*row, error) { return load(ctx, tx, e) },
 		func(r *row, e domain.Event) error {
 			memory.Aggregate.Apply(r.state, e)
@@ -135,15 +155,23 @@ func (r *row) store(ctx context.Context, tx projections.Tx) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO memories (id, organization, workspace, provider, content, type, agent_id, user_id, session_id, app_id,
-	metadata, importance, expires_at, created_at, updated_at, revision, scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	metadata, importance, expires_at, created_at, updated_at, revision, scope, said) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET provider = excluded.provider, content = excluded.content, type = excluded.type,
 	agent_id = excluded.agent_id, user_id = excluded.user_id, session_id = excluded.session_id, app_id = excluded.app_id,
 	metadata = excluded.metadata, importance = excluded.importance, expires_at = excluded.expires_at,
-	updated_at = excluded.updated_at, revision = excluded.revision, scope = excluded.scope`,
+	updated_at = excluded.updated_at, revision = excluded.revision, scope = excluded.scope, said = excluded.said`,
 		s.ID, r.organization, r.workspace, s.Provider, s.Content, string(s.Type), s.AgentID, s.UserID, s.SessionID, s.AppID,
 		metadata, s.Importance, fold.Micros(s.ExpiresAt), fold.Micros(s.CreatedAt), fold.Micros(s.UpdatedAt), int64(r.revision),
-		scopeOf(r.workspace, s.AgentID, s.UserID, s.SessionID))
+		scopeOf(r.workspace, s.AgentID, s.UserID, s.SessionID), saidBy(s))
 	return err
+}
+
+// saidBy tells what a memory says; what was erased says nothing.
+func saidBy(s *memory.State) string {
+	if s.Content == "" {
+		return ""
+	}
+	return memory.Fingerprint(s.Content)
 }
 
 // scopeOf makes a word of each of a memory's belongings, so that the search

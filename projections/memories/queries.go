@@ -20,6 +20,8 @@ import (
 type Memory struct {
 	memory.State
 	Revision domain.Revision
+	// DuplicateOf is the memory that said nearly the same when this one was embedded.
+	DuplicateOf string
 }
 
 // Filter narrows a list or a search. Empty fields do not.
@@ -51,6 +53,11 @@ func NewQueries(db query.Reader, now func() time.Time) *Queries { return &Querie
 const columns = `memories.id, provider, memories.content, type, agent_id, user_id, session_id, app_id, metadata, importance,
 	expires_at, created_at, updated_at, revision`
 
+// shown are the columns of an answer. The memory that a duplicate repeats may have
+// gone since.
+const shown = columns + `, coalesce((SELECT duplicate_of FROM memory_vectors WHERE memory = memories.id AND of = said
+	AND EXISTS (SELECT 1 FROM memories o WHERE o.id = duplicate_of)), '')`
+
 func into(s *memory.State, revision *domain.Revision) []any {
 	return []any{&s.ID, &s.Provider, &s.Content, &s.Type, &s.AgentID, &s.UserID, &s.SessionID, &s.AppID, fold.Doc{Into: &s.Metadata},
 		&s.Importance, fold.At{Into: &s.ExpiresAt}, fold.At{Into: &s.CreatedAt}, fold.At{Into: &s.UpdatedAt}, revision}
@@ -58,7 +65,7 @@ func into(s *memory.State, revision *domain.Revision) []any {
 
 func scan(r query.Row) (Memory, error) {
 	m := Memory{State: memory.State{Exists: true}}
-	err := r.Scan(into(&m.State, &m.Revision)...)
+	err := r.Scan(append(into(&m.State, &m.Revision), &m.DuplicateOf)...)
 	return m, err
 }
 
@@ -82,7 +89,7 @@ func (q *Queries) List(ctx context.Context, f Filter, p query.Page) (query.Resul
 		where.And(`memories.rowid IN (SELECT rowid FROM memories_search WHERE memories_search MATCH ? ORDER BY rowid DESC LIMIT ?)`,
 			f.inScope()+" AND content : ("+words+")", maxMatches)
 	}
-	list := query.List{Columns: columns, From: "memories", Where: where, ID: "memories.id", Sorts: sorts, Default: "created_at"}
+	list := query.List{Columns: shown, From: "memories", Where: where, ID: "memories.id", Sorts: sorts, Default: "created_at"}
 	result, err := query.Run(ctx, q.db, list, p, scan)
 	return result, stillBuilding(err)
 }
@@ -95,7 +102,7 @@ func (q *Queries) Get(ctx context.Context, workspace, id string) (Memory, error)
 		return Memory{}, err
 	}
 	where.Eq("id", id)
-	m, err := scan(q.db.QueryRow(ctx, "SELECT "+columns+" FROM memories"+where.SQL(), where.Args()...))
+	m, err := scan(q.db.QueryRow(ctx, "SELECT "+shown+" FROM memories"+where.SQL(), where.Args()...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, domain.NotFound(memory.Aggregate.Noun, id)
 	}

@@ -32,12 +32,17 @@ const (
 // limit (10 when 0, 100 at most) of a score of at least threshold, and whether
 // there are more.
 //
-// The score is lexical and does not depend on what else is found at other
-// times of the day: it is the share of the query's words that the memory holds,
-// a rare word counting more than a common one, less up to a fifth for all that
-// the memory says beside them. A memory that says exactly what was asked
-// scores 1; one that holds no word of it is not found.
-func (q *Queries) Search(ctx context.Context, f Filter, text string, threshold float64, limit int) (found []Match, more bool, err error) {
+// The score of the words does not depend on what else is found at other times of
+// the day: it is the share of the query's words that the memory holds, a rare word
+// counting more than a common one, less up to a fifth for all that the memory says
+// beside them. A memory that says exactly what was asked scores 1.
+//
+// The score of the meaning is the cosine of the vectors of query and memory, if it
+// reaches the least that counts; 0 without a vector.
+//
+// Both are mixed as independent evidence: 1 - (1-words)*(1-meaning). A memory that
+// has neither is not found.
+func (q *Queries) Search(ctx context.Context, f Filter, text string, like Meaning, threshold float64, limit int) (found []Match, more bool, err error) {
 	var faults domain.Faults
 	words := unique(wordsOf(text))
 	faults.Add(len(words) == 0, "query", "must hold a word")
@@ -50,9 +55,14 @@ func (q *Queries) Search(ctx context.Context, f Filter, text string, threshold f
 	if err != nil {
 		return nil, false, stillBuilding(err)
 	}
+	near, err := q.alike(ctx, f, like, candidates)
+	if err != nil {
+		return nil, false, err
+	}
 	weights := rarity(words, hits)
 	for _, m := range candidates {
-		if s := score(m.Content, words, weights); s > 0 && s >= threshold {
+		s := 1 - (1-score(m.Content, words, weights))*(1-near[m.ID])
+		if s > 0 && s >= threshold {
 			found = append(found, Match{m, s})
 		}
 	}
@@ -99,7 +109,7 @@ func (q *Queries) candidates(ctx context.Context, f Filter, words []string) (map
 	}
 	out := map[string]Memory{}
 	read := func(match string) (n int, err error) {
-		rows, err := q.db.Query(ctx, "SELECT "+columns+" FROM memories_search CROSS JOIN memories ON memories.rowid = memories_search.rowid"+
+		rows, err := q.db.Query(ctx, "SELECT "+shown+" FROM memories_search CROSS JOIN memories ON memories.rowid = memories_search.rowid"+
 			where.SQL()+" AND memories_search MATCH ? ORDER BY memories_search.rowid DESC LIMIT ?",
 			append(slices.Clone(where.Args()), f.inScope()+" AND content : ("+match+")", maxCandidates)...)
 		if err != nil {

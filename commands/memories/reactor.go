@@ -1,0 +1,172 @@
+package memories
+
+import (
+	"context"
+	"unicode/utf8"
+
+	"strata/commands"
+	"strata/commands/timers"
+	"strata/domain"
+	"strata/domain/memory"
+	"strata/domain/timer"
+	"strata/streams"
+)
+
+// Expiry is the kind of the timers that remove memories.
+const Expiry = "memory-expiry"
+
+// MaxText is how much of a text is embedded, in bytes: models take no more than
+// some thousand tokens. What a memory says beyond it is found by words alone.
+const MaxText = 8 << 10
+
+// Embedder turns texts into vectors, on the account of who asks.
+type Embedder interface {
+	Embed(ctx context.Context, p domain.Principal, model string, texts []string) ([][]float32, error)
+}
+
+// Index finds what is remembered already.
+type Index interface {
+	// Nearest finds the memory beside one that is most like a vector, among those
+	// that belong to the same: "" for none.
+	Nearest(ctx context.Context, workspace string, beside *memory.State, model string, vector []byte) (id string, likeness float64, err error)
+}
+
+// Config of a Reactor.
+type Config struct {
+	Handler  *commands.Handler
+	Embedder Embedder
+	Index    Index
+	Model    string // that embeds; "" embeds nothing
+	// Duplicate is the likeness from which on a memory counts as said before.
+	Duplicate float64
+}
+
+// Reactor embeds memories and removes the expired. It is safe for concurrent use.
+type Reactor struct{ cfg Config }
+
+// New makes a Reactor.
+func New(cfg Config) *Reactor { return &Reactor{cfg} }
+
+// Name implements logbus.Reactor.
+func (*Reactor) Name() string { return "memories" }
+
+// Filter implements logbus.Reactor.
+func (*Reactor) Filter() *streams.Filter {
+	f := &streams.Filter{Categories: []string{memory.Aggregate.Category, timer.Aggregate.Category}, Types: []string{timer.Fired{}.EventType()}}
+	for _, fact := range memory.FactTypes() {
+		f.Types = append(f.Types, fact.Name)
+	}
+	return f
+}
+
+// Handle implements logbus.Reactor. The expiry comes first: it needs nobody else.
+func (r *Reactor) Handle(ctx context.Context, e domain.Event) error {
+	switch f := e.Fact.(type) {
+	case memory.Added, memory.Revised:
+		s, err := r.load(ctx, e)
+		if err != nil || s.Deleted {
+			return unlessGone(err)
+		}
+		if err := r.schedule(ctx, s, e); err != nil {
+			return err
+		}
+		return r.embed(ctx, s, e)
+	case memory.Forgotten, memory.Expired:
+		if err := timers.Clear(ctx, r.cfg.Handler, of(e), e); err != nil {
+			return err
+		}
+		return runOn(ctx, r, memory.Vectors, follow(e, e.Stream.Key()), memory.Remove{})
+	case timer.Fired:
+		if f.Kind == Expiry {
+			return runOn(ctx, r, memory.Aggregate, follow(e, f.Owner), memory.Expire{})
+		}
+	}
+	return nil
+}
+
+// load reads the memory as it is now: the event may have been overtaken.
+func (r *Reactor) load(ctx context.Context, e domain.Event) (*memory.State, error) {
+	return commands.Load(ctx, r.cfg.Handler, memory.Aggregate, domain.System(e.Meta.Organization, e.Meta.Workspace), e.Stream.Key(),
+		func(l *commands.Loaded[memory.State]) *memory.State {
+			s := *l.State
+			s.Metadata = nil // not needed, and not ours to keep
+			return &s
+		})
+}
+
+func (r *Reactor) schedule(ctx context.Context, s *memory.State, e domain.Event) error {
+	if s.ExpiresAt.IsZero() {
+		if _, first := e.Fact.(memory.Added); first {
+			return nil
+		}
+		return timers.Clear(ctx, r.cfg.Handler, of(e), e)
+	}
+	return timers.Set(ctx, r.cfg.Handler, of(e), s.ExpiresAt, e)
+}
+
+// embed gives the memory the vector of its text, unless it has it.
+func (r *Reactor) embed(ctx context.Context, s *memory.State, e domain.Event) error {
+	if r.cfg.Model == "" || s.Content == "" || s.Erased {
+		return nil
+	}
+	p, said := domain.System(e.Meta.Organization, e.Meta.Workspace), memory.Fingerprint(s.Content)
+	stands, err := commands.Load(ctx, r.cfg.Handler, memory.Vectors, p, s.ID,
+		func(l *commands.Loaded[memory.Vector]) bool {
+			return l.State.Removed || l.State.Stands(said, r.cfg.Model, s.Subject())
+		})
+	if err := unlessGone(err); err != nil || stands {
+		return err
+	}
+	vectors, err := r.cfg.Embedder.Embed(ctx, p, r.cfg.Model, []string{Cut(s.Content)})
+	if err != nil {
+		return err
+	}
+	if len(vectors) != 1 {
+		return domain.Errorf(domain.CodeAIService, "the embedding model %s answered with %d vectors for one text", r.cfg.Model, len(vectors))
+	}
+	f := memory.Embedded{Of: said, Model: r.cfg.Model, Numbers: memory.Pack(vectors[0]), Subject: s.Subject()}
+	near, likeness, err := r.cfg.Index.Nearest(ctx, e.Meta.Workspace, s, f.Model, f.Numbers)
+	if err != nil {
+		return err
+	}
+	if near != "" && likeness >= r.cfg.Duplicate {
+		f.DuplicateOf = near
+	}
+	req := follow(e, s.ID)
+	req.Principal, req.Create = p, true
+	return runOn(ctx, r, memory.Vectors, req, memory.Keep{Embedded: f})
+}
+
+// Cut is the part of a text that is embedded.
+func Cut(text string) string {
+	if len(text) <= MaxText {
+		return text
+	}
+	end := MaxText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+func of(e domain.Event) timers.Of {
+	return timers.Of{Kind: Expiry, Owner: e.Stream.Key(), Organization: e.Meta.Organization, Workspace: e.Meta.Workspace}
+}
+
+// follow is the request of a command that follows from an event.
+func follow(e domain.Event, id string) commands.Request {
+	return commands.Request{Principal: domain.System("", ""), ID: id, CausationID: e.ID.String(), CorrelationID: e.Meta.CorrelationID}
+}
+
+// runOn runs a command; what is gone needs nothing any more.
+func runOn[S any](ctx context.Context, r *Reactor, agg *domain.Aggregate[S], req commands.Request, cmd domain.Decider[S]) error {
+	_, err := commands.Run[S, struct{}](ctx, r.cfg.Handler, agg, req, cmd, nil)
+	return unlessGone(err)
+}
+
+func unlessGone(err error) error {
+	if code := domain.CodeOf(err); err != nil && (code == domain.CodeNotFound || code == domain.CodeGone) {
+		return nil
+	}
+	return err
+}

@@ -43,6 +43,7 @@ type Deps struct {
 	Sessions      *sessions.Queries
 	Runs          *workflows.Queries // of workflows
 	Memories      *memories.Queries
+	Meaning       Meaning // of what memories are searched for
 	Conversations *conversations.Queries
 	Identity      *identity.Queries
 	Knowledge     Library

@@ -18,6 +18,8 @@ type memoryScope struct {
 	AgentID   string     `json:"agent_id"`
 	UserID    string     `json:"user_id" example:"user_bob"`
 	SessionID string     `json:"session_id"`
+	AppID     string     `json:"app_id"`
+	Type      string     `json:"type" enum:"episodic,semantic,procedural,working"`
 	Filter    domain.Doc `json:"filter" doc:"Metadata that must be equal."`
 	Limit     int        `json:"limit" minimum:"1" default:"10" doc:"At most 100; more is clamped."`
 }
@@ -26,8 +28,6 @@ type listMemories struct {
 	Provider string `path:"provider"`
 	Body     struct {
 		memoryScope
-		AppID string `json:"app_id"`
-		Type  string `json:"type" enum:"episodic,semantic,procedural,working"`
 		After string `json:"after" doc:"Id of the last memory seen."`
 	}
 }
@@ -50,7 +50,9 @@ func (a *API) memories() {
 			Summary: summary, Permission: "memories:" + verb, Reads: memories.Name}
 	}
 	httpx.Register(a.r, op("listMemories", http.MethodPost, "/list", "List memories", "list"), a.listMemories)
-	httpx.Register(a.r, op("searchMemories", http.MethodPost, "/search", "Search memories", "list"), a.searchMemories)
+	search := op("searchMemories", http.MethodPost, "/search", "Search memories", "list")
+	search.Description = "Finds by words, and by meaning what has been embedded, mixed as 1 - (1-words)*(1-meaning). A memory is found by its words at once and by its meaning a moment later; while the embedding model cannot be had, words answer alone."
+	httpx.Register(a.r, search, a.searchMemories)
 	serve(a, resource[memory.State, view.Memory]{
 		op: op("getMemory", http.MethodGet, "/{id}", "Get specific memory", "get"), agg: memory.Aggregate, param: "id", key: memoryID,
 		now: func(ctx context.Context) (httpx.Reply[view.Memory], error) {
@@ -60,7 +62,7 @@ func (a *API) memories() {
 			}
 			_, ws := tenant(ctx)
 			m, err := a.Memories.Get(ctx, ws, id)
-			return httpx.Reply[view.Memory]{Body: view.MemoryOf(&m.State), Revision: &m.Revision}, err
+			return httpx.Reply[view.Memory]{Body: memoryView(m), Revision: &m.Revision}, err
 		},
 		alive: func(m *history.Moment[memory.State]) bool {
 			s := m.State
@@ -68,6 +70,30 @@ func (a *API) memories() {
 		},
 		show: func(m *history.Moment[memory.State]) (view.Memory, error) { return view.MemoryOf(m.State), nil },
 	})
+}
+
+// Meaning tells what memories are searched for by meaning.
+type Meaning interface {
+	// Of asks the embedding model, on the account of who asks; the zero Meaning
+	// when memories are not embedded.
+	Of(ctx context.Context, p domain.Principal, text string) (memories.Meaning, error)
+}
+
+// meaningOf is the meaning of a query. Without it words answer alone, which is
+// better than no answer: the call's record tells why it failed.
+func (a *API) meaningOf(ctx context.Context, text string) memories.Meaning {
+	like, err := a.Meaning.Of(ctx, httpx.From(ctx).Principal, text)
+	if err != nil {
+		a.Logger.WarnContext(ctx, "memories are searched by words alone", "error", err)
+		return memories.Meaning{}
+	}
+	return like
+}
+
+func memoryView(m memories.Memory) view.Memory {
+	v := view.MemoryOf(&m.State)
+	v.DuplicateOf = m.DuplicateOf
+	return v
 }
 
 // memoryID is the id in the path, when the provider in it is ours.
@@ -84,7 +110,7 @@ func internalProvider(name string) error {
 
 func (s *memoryScope) filter(ctx context.Context) memories.Filter {
 	_, ws := tenant(ctx)
-	return memories.Filter{Workspace: ws, AgentID: s.AgentID, UserID: s.UserID, SessionID: s.SessionID, Metadata: s.Filter}
+	return memories.Filter{Workspace: ws, AgentID: s.AgentID, UserID: s.UserID, SessionID: s.SessionID, AppID: s.AppID, Type: s.Type, Metadata: s.Filter}
 }
 
 func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
@@ -93,13 +119,11 @@ func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[h
 		return none, err
 	}
 	b := in.Body
-	f := b.filter(ctx)
-	f.AppID, f.Type = b.AppID, b.Type
-	found, err := a.Memories.List(ctx, f, query.Page{Limit: min(b.Limit, maxMemories), After: b.After, Desc: true})
+	found, err := a.Memories.List(ctx, b.filter(ctx), query.Page{Limit: min(b.Limit, maxMemories), After: b.After, Desc: true})
 	if err != nil {
 		return none, err
 	}
-	return list(found, always(func(m memories.Memory) view.Memory { return view.MemoryOf(&m.State) }))
+	return list(found, always(memoryView))
 }
 
 func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
@@ -112,13 +136,13 @@ func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Rep
 	if b.ScoreThreshold != nil {
 		threshold = *b.ScoreThreshold
 	}
-	found, more, err := a.Memories.Search(ctx, b.filter(ctx), b.Query, threshold, min(b.Limit, maxMemories))
+	found, more, err := a.Memories.Search(ctx, b.filter(ctx), b.Query, a.meaningOf(ctx, b.Query), threshold, min(b.Limit, maxMemories))
 	if err != nil {
 		return none, err
 	}
 	out := httpx.List[view.Memory]{HasMore: more, Items: make([]view.Memory, len(found))}
 	for i, m := range found {
-		out.Items[i] = view.MemoryOf(&m.State)
+		out.Items[i] = memoryView(m.Memory)
 		out.Items[i].Score = &m.Score
 	}
 	return httpx.Reply[httpx.List[view.Memory]]{Body: out}, nil

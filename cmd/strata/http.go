@@ -92,6 +92,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Runs:      m.workflows,
 		Arguments: m.arguments, Insights: m.insights,
 		AgentRuns: m.agentRuns, Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
+		Meaning:  a.meaning(),
 		Identity: m.identity, Knowledge: a.library(), Budgets: m.budgets, Events: m.events, Erasures: m.erasures, History: history.NewReader(a.store, a.codec, a.now), AuditKey: auditKey, Store: a.store, Codec: a.codec,
 		Leaderboards: leaderboards.NewQueries(a.click), Trainings: m.trainings.Queries,
 		Analytics: func(context.Context) (*analytics.Queries, error) { return a.queries, nil },

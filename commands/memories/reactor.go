@@ -48,7 +48,7 @@ type Reactor struct{ cfg Config }
 func New(cfg Config) *Reactor { return &Reactor{cfg} }
 
 // Name implements logbus.Reactor.
-func (*Reactor) Name() string { return "memories" }
+func (*Reactor) Name() string { return "memory-keeper" }
 
 // Filter implements logbus.Reactor.
 func (*Reactor) Filter() *streams.Filter {

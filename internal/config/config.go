@@ -20,6 +20,7 @@ type Config struct {
 	Gateway    Gateway    `yaml:"gateway"`
 	MCP        MCP        `yaml:"mcp"`
 	Outbound   Outbound   `yaml:"outbound"`
+	Memories   Memories   `yaml:"memories"`
 	Personas   Personas   `yaml:"personas"`
 	Telemetry  Telemetry  `yaml:"telemetry"`
 	Admin      Admin      `yaml:"admin"`
@@ -137,6 +138,13 @@ type Outbound struct {
 	Private []string `yaml:"private" env:"OUTBOUND_PRIVATE" doc:"Addresses beside the public internet that MCP servers, tools, workflows, connectors' buckets and clusters' managers may be at: ranges such as 10.1.0.0/16, addresses, or all. Empty: none, so that nobody reaches through Strata what only Strata can reach."`
 }
 
+// Memories is how agents' memories are found by meaning.
+type Memories struct {
+	EmbeddingModel      string `yaml:"embedding_model" env:"MEMORIES_EMBEDDING_MODEL" doc:"Embedding model by which memories are found by meaning. It is called once for each text that is remembered, and for each search. After a change, what was remembered before is found by words alone until its text changes. Empty: words alone."`
+	LeastSimilarity     int    `yaml:"least_similarity" env:"MEMORIES_LEAST_SIMILARITY" doc:"Similarity of meaning (the cosine, in hundredths) below which a search takes a memory for unrelated. What is right depends on the model."`
+	DuplicateSimilarity int    `yaml:"duplicate_similarity" env:"MEMORIES_DUPLICATE_SIMILARITY" doc:"Similarity of meaning, in hundredths, from which on a memory is marked as a duplicate of an earlier one that belongs to the same agent, user, session and app."`
+}
+
 // Personas is the completing and uploading of personas.
 type Personas struct {
 	Model        string        `yaml:"model" env:"PERSONAS_MODEL" doc:"Model that completes personas and reads them from documents, unless a request names one. It must be able to answer in JSON; the built-in one is not."`
@@ -212,6 +220,7 @@ func Default() Config {
 			GuardBlock: []string{"prompt_injection", "secret", "payment_card", "bank_account", "national_id"}, RouterModel: "strata/embed-1",
 		},
 		MCP:       MCP{Idle: 5 * time.Minute},
+		Memories:  Memories{EmbeddingModel: "strata/embed-1", LeastSimilarity: 30, DuplicateSimilarity: 95},
 		Personas:  Personas{Model: "strata/extract-1", UploadLimit: 128 << 20, UploadExpiry: 24 * time.Hour},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text"},
 	}

@@ -53,6 +53,8 @@ func (c *Config) Validate() error {
 		v.fault("eventstore.url", "is not a connection string that begins with esdb:// or esdb+discover://")
 	}
 	v.node(c)
+	v.number("memories.least_similarity", c.Memories.LeastSimilarity, 0, 100)
+	v.number("memories.duplicate_similarity", c.Memories.DuplicateSimilarity, 1, 100)
 	v.within("personas.upload_limit", c.Personas.UploadLimit, 1<<10, 1<<30)
 	v.within("memory.limit", c.Memory.Limit, 64<<20, 1<<50)
 	single, _ := splitHosts(c.ClickHouse.URL)

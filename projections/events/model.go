@@ -90,7 +90,7 @@ func prefixesOf(types []string) []string {
 func Public(eventType string) bool {
 	category, rest, _ := strings.Cut(eventType, ".")
 	switch category {
-	case "checkpoint", "inference", "claim", "timer":
+	case "checkpoint", "inference", "claim", "memory_vector", "timer":
 		return false
 	case "persona_upload":
 		verb, _, _ := strings.Cut(rest, ".")
@@ -106,7 +106,7 @@ func Public(eventType string) bool {
 func (m *Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (m *Model) Version() int { return 3 }
+func (m *Model) Version() int { return 4 }
 
 // Schema implements projections.Model.
 func (m *Model) Schema() string { return schema }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	codec, err := streams.NewCodec(memory.FactTypes(), nil, nil)
+	codec, err := streams.NewCodec(slices.Concat(memory.FactTypes(), memory.Vectors.Facts), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestSearch(t *testing.T) {
 	search := func(f memories.Filter, text string, threshold float64, limit int) ([]memories.Match, bool) {
 		t.Helper()
 		f.Workspace = "ws_1"
-		found, more, err := w.Search(t.Context(), f, text, threshold, limit)
+		found, more, err := w.Search(t.Context(), f, text, memories.Meaning{}, threshold, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +194,7 @@ func TestSearch(t *testing.T) {
 		text      string
 		threshold float64
 	}{"no word": {"?!", 0}, "threshold": {"x", 1.5}} {
-		if _, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, bad.text, bad.threshold, 0); domain.CodeOf(err) != domain.CodeValidation {
+		if _, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, bad.text, memories.Meaning{}, bad.threshold, 0); domain.CodeOf(err) != domain.CodeValidation {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -208,7 +209,7 @@ func TestSearchFindsTheBestBehindACrowd(t *testing.T) {
 		w.given("ws_1", fmt.Sprintf("mem_c%d", i), added(fmt.Sprintf("car %d", i)))
 	}
 	w.caughtUp()
-	found, more, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, "red car", 0, 1)
+	found, more, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, "red car", memories.Meaning{}, 0, 1)
 	if err != nil || !more || len(found) != 1 || found[0].ID != "mem_best" || found[0].Score != 1 {
 		t.Errorf("found %+v, %v, %v", found, more, err)
 	}
@@ -224,7 +225,7 @@ func TestSearchScores(t *testing.T) {
 	w.caughtUp()
 	rapid.Check(t, func(rt *rapid.T) {
 		text := rapid.StringMatching(`[a-c]{1,2}( [a-cé"*()-]{1,2}){0,4}`).Draw(rt, "query")
-		found, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, text, 0, 100)
+		found, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, text, memories.Meaning{}, 0, 100)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -310,7 +311,7 @@ func (erased) Open(_ streams.Subject, _, sealed []byte) ([]byte, error) {
 
 func TestErased(t *testing.T) {
 	w := newWorld(t)
-	codec, err := streams.NewCodec(memory.FactTypes(), nil, erased{})
+	codec, err := streams.NewCodec(slices.Concat(memory.FactTypes(), memory.Vectors.Facts), nil, erased{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +331,7 @@ func TestErased(t *testing.T) {
 	if err != nil || m.Content != "" || m.UserID != "" || m.CreatedAt.IsZero() {
 		t.Errorf("memory %+v, %v", m, err)
 	}
-	if found, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, "tea", 0, 0); err != nil || len(found) > 0 {
+	if found, _, err := w.Search(t.Context(), memories.Filter{Workspace: "ws_1"}, "tea", memories.Meaning{}, 0, 0); err != nil || len(found) > 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}
 }
@@ -342,7 +343,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	w.caughtUp()
 	for b.Loop() {
-		if _, _, err := w.Search(b.Context(), memories.Filter{Workspace: "ws_1"}, "which user likes thing 13", 0, 10); err != nil {
+		if _, _, err := w.Search(b.Context(), memories.Filter{Workspace: "ws_1"}, "which user likes thing 13", memories.Meaning{}, 0, 10); err != nil {
 			b.Fatal(err)
 		}
 	}

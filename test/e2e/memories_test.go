@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +86,62 @@ func TestMemories(t *testing.T) {
 
 	t.Run("faults", func(t *testing.T) {
 		c.Do(t, http.StatusBadRequest, "POST", memories, object{"type": "nonsense", "importance": 2}).Want("code", "VALIDATION_ERROR")
+	})
+}
+
+// A memory is found by its meaning a moment after it was added, is embedded anew
+// when it is said otherwise, and a repetition is marked.
+func TestMemoriesByMeaning(t *testing.T) {
+	c := onShared(t)
+	user := "user_meaning"
+	add := func(content string) string {
+		t.Helper()
+		return c.Create(t, memories, object{"content": content, "user_id": user}).Str("id")
+	}
+	first := func(query string) string {
+		t.Helper()
+		found := c.Post(t, memories+"/search", object{"query": query, "user_id": user})
+		if found.Num("count") == 0 {
+			return ""
+		}
+		return found.Str("data.0.id")
+	}
+	id := add("Refunding of invoices takes five days")
+	add("The office cat sleeps")
+	// No word of the query is in the memory, but parts of words are.
+	eventually(t, "the memory is found by its meaning", func() bool { return first("refunded invoice") == id })
+	c.Put(t, memories+"/"+id, object{"content": "Gardeners plant tulips"})
+	eventually(t, "the memory is embedded anew", func() bool { return first("gardening tulip") == id && first("refunded invoice") == "" })
+	again := add("Gardeners plant tulips.")
+	eventually(t, "the repetition is marked", func() bool {
+		v, _ := c.Get(t, memories+"/"+again).Lookup("duplicate_of")
+		return v == id
+	})
+	c.Delete(t, memories+"/"+id)
+	eventually(t, "nothing is repeated any more", func() bool {
+		v, _ := c.Get(t, memories+"/"+again).Lookup("duplicate_of")
+		return v == nil
+	})
+}
+
+// A memory whose time is over is removed, not only hidden.
+func TestMemoriesExpire(t *testing.T) {
+	c := onShared(t)
+	m := c.Create(t, memories, object{"content": "gone soon", "expires_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano)})
+	path := memories + "/" + m.Str("id")
+	eventually(t, "the memory has expired", func() bool {
+		events := c.Get(t, "/api/v1/events?type=memory.expired&limit=100")
+		return strings.Contains(string(events.Body), m.Str("id"))
+	})
+	c.Do(t, http.StatusNotFound, "GET", path, nil)
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	kit.Eventually(t, 30*time.Second, what, func() error {
+		if !ok() {
+			return errors.New("not yet")
+		}
+		return nil
 	})
 }

@@ -28,6 +28,8 @@ describe('the state of a node', () => {
 
   test('is cancelled when the run ended without it', () => {
     expect(states([step('a', 'completed'), step('b', 'running', { waitsFor: 'human' })], 'cancelled')).toEqual({ a: 'completed', b: 'cancelled', c: 'idle' })
+    const error = (code: string) => ({ error: { code, message: 'why' } })
+    expect(states([step('a', 'failed', error('VALIDATION_ERROR')), step('b', 'failed', error('CANCELLED'))], 'failed')).toEqual({ a: 'failed', b: 'cancelled', c: 'idle' })
   })
 })
 

@@ -99,18 +99,20 @@ export function nodesOfRun(ids: string[], steps: Step[], runStatus: Run['status'
   }
   for (const node of nodes.values()) {
     node.itemsDone = node.items.filter((item) => item.status !== 'running' && item.status !== 'queued').length
-    node.state = stateOf(node, ended(runStatus))
+    node.state = stateOf(node, runStatus)
     node.durationMs = node.step?.durationMs ?? 0
   }
   return nodes
 }
 
-function stateOf({ step, items }: NodeRun, over: boolean): NodeState {
+function stateOf({ step, items }: NodeRun, runStatus: Run['status']): NodeState {
   const status = step?.status ?? (items.length ? 'running' : undefined)
   if (!status) return 'idle'
+  // The end of a run ends what is open in it; that itself did nothing wrong.
+  if (status === 'failed' && step?.error?.code === 'CANCELLED') return 'cancelled'
   if (status === 'completed' || status === 'failed' || status === 'skipped') return status
   // What was open when the run ended will not go on.
-  if (over) return 'cancelled'
+  if (ended(runStatus)) return 'cancelled'
   if (step?.waitsFor === 'human' || step?.waitsFor === 'time') return 'waiting'
   return status
 }

@@ -81,7 +81,7 @@ e2e: engine build .cache/bin/versitygw ## the real server, every operation from 
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 .PHONY: sdk
-sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official OpenAI packages against the real server
+sdk: engine build test/sdk/node/$(INSTALLED) .cache/venv/ready ## the official OpenAI packages and an MCP server against the real server
 	$(GO) test -tags e2e -count=1 -timeout 15m ./test/sdk/...
 
 .cache/venv/ready: test/sdk/python/requirements.txt

@@ -1,7 +1,8 @@
 //go:build e2e
 
-// Package sdk runs the official OpenAI packages for Node and Python, unmodified,
-// against the real server: the models that are built in, and a provider.
+// Package sdk runs programs of others against the real server, unmodified: the
+// official OpenAI packages for Node and Python, with the models that are built in
+// and with a provider, and the Model Context Protocol's example server.
 package sdk
 
 import (

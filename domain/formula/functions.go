@@ -12,9 +12,6 @@ import (
 
 var errLarge = errors.New("it makes a text or list that is too large")
 
-// function is a function that takes its arguments as they come.
-type function = func(args ...any) (any, error)
-
 // functions are ours: those that meter, and bounded ones in the place of the
 // library's whose results can be far larger than what they are given.
 func functions() []expr.Option {

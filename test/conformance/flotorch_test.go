@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"net/http"
+	"net/url"
 
 	"strata/test/kit"
 )
@@ -148,11 +149,11 @@ func knowledge(into map[string]probe) {
 // work probes agents, MCP servers and workflows.
 func work(into map[string]probe) {
 	into["GET /v1/agents/{name}"] = probe{path: func(w *world) map[string]string {
-		name := "helper"
+		name := w.name("helper")
 		w.must(http.MethodPost, "/v1/agents", object{"name": name, "description": "Helps.", "instructions": "Help.", "model": "strata/extract-1",
 			"temperature": 0.1, "max_tokens": 100, "tools": []string{"calculator"}, "memory_provider": "internal", "tags": []string{"a"},
 			"input_schema": object{"type": "object"}, "output_schema": object{"type": "object"}, "config": object{"k": "v"}, "metadata": object{"k": "v"}}, "name")
-		return map[string]string{"name": name}
+		return map[string]string{"name": url.PathEscape(name)}
 	}}
 	into["POST /v1/mcps/{name}/proxy"] = probe{
 		path: func(w *world) map[string]string { return map[string]string{"name": mcpServer(w)} },

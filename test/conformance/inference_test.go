@@ -94,12 +94,6 @@ func timeFilters(into map[string]filter) map[string]filter {
 	return into
 }
 
-// say calls a model once, and returns the id of the record.
-func (w *world) say(text string) {
-	w.t.Helper()
-	w.must(http.MethodPost, "/openai/v1/chat/completions", object{"model": w.model(), "user": "ann", "messages": []object{{"role": "user", "content": text}}}, "id")
-}
-
 // logged waits until a number of calls is in the inference log and returns their ids.
 func (w *world) logged(n int) []string {
 	w.t.Helper()

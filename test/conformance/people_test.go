@@ -15,13 +15,6 @@ var spacesOf = maker{"/v1/spaces", func(w *world) object {
 
 const sameOrganization = "spaces are those of the caller's organization, which all keys of the test belong to"
 
-// admin is the same world with the installation's first key.
-func (w *world) admin() *world {
-	out := *w
-	out.Client = shared.Client()
-	return &out
-}
-
 // people probes spaces, users, the list of models and the inference log.
 func people(into map[string]probe) {
 	crud(into, spacesOf, object{"description": "For another test."}, http.StatusOK)

@@ -96,7 +96,7 @@ func TestOverDistributedTables(t *testing.T) {
 	var stored, engines uint64
 	must(t, db.Conn().QueryRow(t.Context(), "SELECT count() FROM inferences_local").Scan(&stored))
 	must(t, db.Conn().QueryRow(t.Context(), "SELECT countIf(engine = 'Distributed') FROM system.tables WHERE database = currentDatabase()").Scan(&engines))
-	if stored == 0 || engines != 8 {
+	if stored == 0 || engines != 9 {
 		t.Errorf("%d rows behind %d distributed tables", stored, engines)
 	}
 

@@ -6,10 +6,13 @@
 package sdk
 
 import (
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"strata/gateway/gatewaytest"
 	"strata/test/kit"
@@ -39,7 +42,28 @@ func environment(t *testing.T) []string {
 	server.ClientFor(rateKey).Get(t, "/openai/v1/models") // the one request it has
 	return append(os.Environ(),
 		"BASE_URL="+server.URL+"/openai/v1", "API_KEY="+kit.AdminKey, "MODEL=mock/hello",
-		"QUOTA_KEY="+quotaKey, "RATE_KEY="+rateKey)
+		"QUOTA_KEY="+quotaKey, "RATE_KEY="+rateKey, "STORE="+stocked(t, admin))
+}
+
+// stocked makes a knowledge base with three documents and returns its id.
+func stocked(t *testing.T, admin *kit.Client) string {
+	t.Helper()
+	base := admin.Create(t, "/v1/knowledge-bases", object{"name": "Handbook"}).Str("id")
+	for name, text := range map[string]object{
+		"refunds":   {"content": "A refund takes five working days. Nobody pays for it.", "metadata": object{"lang": "en", "year": 2025}},
+		"hours":     {"content": "The shop opens at nine in the morning. On Sundays it is closed.", "metadata": object{"lang": "en", "year": 2026}},
+		"parkplatz": {"content": "Vor dem Laden darf man zwei Stunden parken.", "metadata": object{"lang": "de", "year": 2026}},
+	} {
+		text["name"] = name
+		admin.Do(t, http.StatusAccepted, "POST", "/v1/knowledge-bases/"+base+"/texts", text)
+	}
+	kit.Eventually(t, time.Minute, "the knowledge base is ready", func() error {
+		if a := admin.Get(t, "/v1/knowledge-bases/"+base); a.Str("status") != "ready" || a.Int("document_count") != 3 {
+			return fmt.Errorf("it is %s", a.Short())
+		}
+		return nil
+	})
+	return base
 }
 
 // run runs a program of another language; its output is the test's.

@@ -6,11 +6,13 @@
 //              "Hello there." and bills 10 tokens in and a token per word out
 //   QUOTA_KEY  a key whose budget is used up
 //   RATE_KEY   a key that has used up its requests of this minute
+//   STORE      a knowledge base with the texts "refunds" and "hours" in English
+//              (lang en) and "parkplatz" in German; hours and parkplatz of 2026
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from 'openai'
 
-const { BASE_URL, API_KEY, MODEL, QUOTA_KEY, RATE_KEY } = process.env
+const { BASE_URL, API_KEY, MODEL, QUOTA_KEY, RATE_KEY, STORE } = process.env
 const client = (apiKey = API_KEY) => new OpenAI({ baseURL: BASE_URL, apiKey, maxRetries: 0, timeout: 20_000 })
 const openai = client()
 const hello = [{ role: 'user', content: 'Say hello. The capital of France is Paris. What is the capital of France?' }]
@@ -115,6 +117,49 @@ test('embeddings: base64 by default, and floats, are the same', async () => {
   }
   const one = await openai.embeddings.create({ model: 'strata/embed-1', input: input[0] })
   assert.deepEqual([...one.data[0].embedding], [...packed.data[0].embedding])
+})
+
+test('vector stores: search', async () => {
+  const page = await openai.vectorStores.search(STORE, { query: 'How long does a refund take?' })
+  assert.equal(page.object, 'vector_store.search_results.page')
+  assert.equal(page.hasNextPage(), false)
+  const [best, ...rest] = page.data
+  assert.equal(best.filename, 'refunds')
+  assert.deepEqual(best.attributes, { lang: 'en', year: 2025 })
+  assert.deepEqual(best.content, [{ type: 'text', text: 'A refund takes five working days. Nobody pays for it.' }])
+  assert.ok(best.file_id && best.score > 0 && best.score <= 1)
+  for (const other of rest) assert.ok(other.score <= best.score)
+})
+
+test('vector stores: search with filters, limits and a list of queries', async () => {
+  const names = async (body) => {
+    const found = []
+    for await (const { filename } of openai.vectorStores.search(STORE, body)) found.push(filename)
+    return found.sort()
+  }
+  const query = ['When does the shop open?', 'refund', 'parken']
+  const year = (type, value) => ({ type, key: 'year', value })
+  const english = { type: 'eq', key: 'lang', value: 'en' }
+  assert.deepEqual(await names({ query, filters: english }), ['hours', 'refunds'])
+  assert.deepEqual(await names({ query, filters: { type: 'and', filters: [english, year('gte', 2026)] } }), ['hours'])
+  assert.deepEqual(await names({ query, filters: { type: 'or', filters: [year('lt', 2026), { ...english, value: 'de' }] } }), [
+    'parkplatz',
+    'refunds',
+  ])
+  assert.deepEqual(await names({ query, filters: year('gt', 2026) }), [])
+  assert.equal((await names({ query, max_num_results: 1 })).length, 1)
+  assert.deepEqual(await names({ query: 'On Sundays it is closed', max_num_results: 1, ranking_options: { ranker: 'none' } }), ['hours'])
+  assert.deepEqual(await names({ query, ranking_options: { score_threshold: 1 } }), [])
+})
+
+test('vector stores: errors', async () => {
+  const missing = await failure(openai.vectorStores.search('vs_none', { query: 'x' }))
+  assert.ok(missing instanceof NotFoundError, String(missing))
+  for (const body of [{ query: '' }, { query: 'x', filters: { type: 'nearly', key: 'year', value: 1 } }, { query: 'x', max_num_results: 51 }]) {
+    const error = await failure(openai.vectorStores.search(STORE, body))
+    assert.ok(error instanceof BadRequestError, `${JSON.stringify(body)}: ${error}`)
+    assert.equal(error.type, 'invalid_request_error')
+  }
 })
 
 test('errors: a bad key', async () => {

@@ -6,6 +6,8 @@ MODEL      a chat model "provider/model" of a server that answers "Hello there."
            and bills 10 tokens in and a token per word out
 QUOTA_KEY  a key whose budget is used up
 RATE_KEY   a key that has used up its requests of this minute
+STORE      a knowledge base with the texts "refunds" and "hours" in English (lang en)
+           and "parkplatz" in German; hours and parkplatz of 2026
 """
 
 import asyncio
@@ -108,6 +110,40 @@ class Embeddings(unittest.TestCase):
             self.assertGreaterEqual(len(a.embedding), 64)
             for x, y in zip(a.embedding, b.embedding, strict=True):
                 self.assertAlmostEqual(x, y, places=6)
+
+
+class VectorStores(unittest.TestCase):
+    def search(self, **body):
+        with client() as c:
+            return list(c.vector_stores.search(os.environ["STORE"], **body))
+
+    def test_search(self):
+        best, *rest = self.search(query="How long does a refund take?")
+        self.assertEqual(best.filename, "refunds")
+        self.assertEqual(best.attributes, {"lang": "en", "year": 2025})
+        self.assertEqual(
+            [(part.type, part.text) for part in best.content],
+            [("text", "A refund takes five working days. Nobody pays for it.")],
+        )
+        self.assertTrue(0 < best.score <= 1)
+        for other in rest:
+            self.assertLessEqual(other.score, best.score)
+
+    def test_filters(self):
+        year = {"type": "gte", "key": "year", "value": 2026}
+        english = {"type": "eq", "key": "lang", "value": "en"}
+        for filters, want in (
+            (year, ["hours", "parkplatz"]),
+            (english, ["hours", "refunds"]),
+            ({"type": "and", "filters": [year, english]}, ["hours"]),
+        ):
+            with self.subTest(filters):
+                found = self.search(query=["refund", "parken", "Sundays"], filters=filters)
+                self.assertEqual(sorted(f.filename for f in found), want)
+
+    def test_unknown(self):
+        with client() as c, self.assertRaises(openai.NotFoundError):
+            c.vector_stores.search("vs_none", query="x")
 
 
 class Errors(unittest.TestCase):

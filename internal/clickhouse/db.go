@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"sync"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,6 +35,16 @@ type DB struct {
 
 	cluster  string // of the server; empty: it is none
 	database string
+
+	schema sync.Mutex
+}
+
+// AlterSchema runs what changes tables, alone in this process: several writers share a
+// DB, and each of them migrates it before it writes.
+func (d *DB) AlterSchema(do func() error) error {
+	d.schema.Lock()
+	defer d.schema.Unlock()
+	return do()
 }
 
 // Open prepares ClickHouse as cfg says. It waits neither for the child nor for

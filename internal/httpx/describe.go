@@ -143,7 +143,7 @@ func (d *document) success(o *operation) *huma.Response {
 	}
 	out.Content = d.answer(o)
 	for _, media := range o.AlsoMedia {
-		out.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: ""}
+		out.Content[media] = notJSON(media)
 	}
 	return out
 }
@@ -176,9 +176,18 @@ func (d *document) answer(o *operation) map[string]*huma.MediaType {
 	}
 	media := map[string]*huma.MediaType{jsonMedia: {Schema: s, Example: example}}
 	if o.ResultMedia != "" { // a Stream operation can answer with frames as well
-		media[o.ResultMedia] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: ""}
+		media[o.ResultMedia] = notJSON(o.ResultMedia)
 	}
 	return media
+}
+
+// notJSON describes an answer that is text. What a frame of a stream holds cannot be said
+// of the stream, so nothing is.
+func notJSON(media string) *huma.MediaType {
+	if media == "text/event-stream" {
+		return &huma.MediaType{Schema: &huma.Schema{}}
+	}
+	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: ""}
 }
 
 // rawExample is the example of an answer without a type: text as it is.

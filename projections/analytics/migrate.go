@@ -36,17 +36,19 @@ func Migrate(ctx context.Context, db *clickhouse.DB) error {
 	return locked(ctx, db, func(l layout) error { return apply(ctx, db.Conn(), l, steps) })
 }
 
-// locked does something while no other process changes tables.
+// locked does something while nobody else changes tables, in this process or another.
 func locked(ctx context.Context, db *clickhouse.DB, do func(layout) error) error {
 	l := layoutOf(db)
-	if !db.Embedded() { // the embedded engine has no other user
-		release, err := lockSchema(ctx, db.Conn(), l)
-		if err != nil {
-			return fmt.Errorf("lock the schema: %w", err)
+	return db.AlterSchema(func() error {
+		if !db.Embedded() { // no other process has the embedded engine
+			release, err := lockSchema(ctx, db.Conn(), l)
+			if err != nil {
+				return fmt.Errorf("lock the schema: %w", err)
+			}
+			defer release()
 		}
-		defer release()
-	}
-	return do(l)
+		return do(l)
+	})
 }
 
 // Reset drops every table and makes them anew, empty, so that a writer resumes

@@ -1,13 +1,13 @@
 package clickhouse
 
 import (
-	"sync"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 

@@ -123,6 +123,25 @@ func TestLanesFollowTheWriterWithoutLanes(t *testing.T) {
 	}
 }
 
+// The writers of one process share the embedded engine, and migrate one after the other.
+func TestWritersMigrateOneByOne(t *testing.T) {
+	db := clickhousetest.Open(t, clickhouse.Config{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := analytics.Migrate(t.Context(), db); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	var steps, versions uint64
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT count(), uniqExact(version) FROM schema_migrations").Scan(&steps, &versions))
+	if steps != versions || steps == 0 {
+		t.Errorf("%d migrations were recorded %d times", versions, steps)
+	}
+}
+
 // A step that a kill cut short is run again.
 func TestLanesAreAddedTwice(t *testing.T) {
 	db := clickhousetest.Open(t, clickhouse.Config{})

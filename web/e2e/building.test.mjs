@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { api, launch, open, uniqueName, withPage } from './helpers.mjs'
+import { api, checkAxe, launch, open, uniqueName, withPage } from './helpers.mjs'
 
 /** The mock answers lists only; what is done with them needs a real server. */
 async function isMock() {
@@ -70,6 +70,7 @@ describe('knowledge', () => {
       await first.getByText('refunds.md').waitFor()
       assert.ok((await first.locator('mark').allInnerTexts()).some((text) => /refund/i.test(text)))
 
+      await checkAxe(page, 'a knowledge base')
       await row('hours.txt').getByRole('button', { name: 'Delete hours.txt' }).click()
       await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
       await row('hours.txt').waitFor({ state: 'detached' })
@@ -139,6 +140,7 @@ describe('trainings and leaderboards', () => {
     await withPage(browser, {}, async (page) => {
       await open(page, `trainings?id=${done.id}`)
       await page.getByRole('table', { name: 'Checkpoints' }).getByText('final').waitFor()
+      await checkAxe(page, 'a training')
       const chart = page.getByRole('img', { name: 'Loss' })
       await chart.focus()
       await page.keyboard.press('ArrowLeft')

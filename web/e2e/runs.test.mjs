@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { api, launch, open, uniqueName, withPage } from './helpers.mjs'
+import { api, checkAxe, checkWidth, launch, open, uniqueName, withPage } from './helpers.mjs'
 
 /** The mock answers lists only; what is done with them needs a real server. */
 async function isMock() {
@@ -49,6 +49,7 @@ describe('workflows', () => {
       await page.getByText('Completed', { exact: true }).first().waitFor()
 
       await node(page, 'Double each').click()
+      await checkAxe(page, 'a run of a workflow')
       await page.getByRole('region', { name: 'output', exact: true }).getByText('6').waitFor()
     })
   })
@@ -103,6 +104,8 @@ describe('agents', () => {
       const steps = page.getByRole('list', { name: 'Steps' })
       await steps.getByText('strata/extract-1').waitFor()
       await page.getByRole('region', { name: 'Answer' }).getByText(/nine/).waitFor()
+      await checkAxe(page, 'a run of an agent')
+      await checkWidth(page, 'a run of an agent')
       const before = page.url()
       await steps.getByRole('button', { name: 'Fork from step 1' }).click()
       await page.waitForURL((url) => url.href !== before)

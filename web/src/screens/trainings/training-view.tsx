@@ -39,7 +39,7 @@ export function TrainingView({ id }: { id: string }) {
           <Checkpoints checkpoints={found.checkpoints} />
           <Panel title="Configuration">
             <div className="p-4 pt-2">
-              <JsonView label="configuration" value={found.configuration} />
+              <JsonView label="configuration as JSON" value={found.configuration} />
             </div>
           </Panel>
         </>

@@ -79,12 +79,12 @@ function Shown({ workflow, run, steps, live }: { workflow: Workflow; run: Run; s
       <div className="grid gap-4 lg:grid-cols-2">
         <Panel title="Inputs">
           <div className="p-4 pt-2">
-            <JsonView label="inputs" value={run.inputs} />
+            <JsonView label="inputs as JSON" value={run.inputs} />
           </div>
         </Panel>
         <Panel title="Outputs">
           <div className="p-4 pt-2">
-            <JsonView label="outputs" value={run.outputs} />
+            <JsonView label="outputs as JSON" value={run.outputs} />
           </div>
         </Panel>
       </div>

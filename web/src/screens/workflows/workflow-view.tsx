@@ -60,7 +60,7 @@ export function WorkflowView({ id }: { id: string }) {
             {node && (
               <Panel title={node.name ?? node.id} aside={<span className="font-mono text-xs text-ink-3">{node.type}</span>}>
                 <div className="p-4 pt-2">
-                  <JsonView label="configuration" value={node.config ?? {}} />
+                  <JsonView label="configuration as JSON" value={node.config ?? {}} />
                 </div>
               </Panel>
             )}

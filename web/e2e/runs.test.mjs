@@ -81,6 +81,7 @@ describe('workflows', () => {
       await page.getByRole('button', { name: 'Cancel', exact: true }).click()
       await page.getByRole('dialog').getByRole('button', { name: 'Cancel run' }).click()
       await inState(page, 'Approve', 'cancelled').waitFor()
+      assert.equal(await page.getByRole('alert').count(), 0)
     })
     assert.equal((await api('GET', `/api/v1/workflows/${waiting.id}/executions/${paused.runId}`)).status, 'cancelled')
   })

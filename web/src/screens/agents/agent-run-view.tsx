@@ -41,7 +41,7 @@ export function AgentRunView({ id }: { id: string }) {
             <p className="px-4 pb-4 break-words whitespace-pre-wrap">{messageOf(run.input)}</p>
           </Panel>
           <Steps run={run} steps={found.data.steps} />
-          {run.error && <ErrorState error={new Error(run.error.message || run.error.code)} />}
+          {run.error && (run.error.message || run.status === 'failed') && <ErrorState error={new Error(run.error.message || run.error.code)} />}
           {run.output !== null && (
             <Panel title="Answer">
               <p className="px-4 pb-4 break-words whitespace-pre-wrap">{messageOf(run.output)}</p>

@@ -59,7 +59,7 @@ function Shown({ workflow, run, steps, live }: { workflow: Workflow; run: Run; s
         <Actions id={workflow.id} run={run} node={node?.id ?? ''} />
       </PageHeader>
       <RunFacts id={workflow.id} run={run} />
-      {run.error && <ErrorState error={new Error(run.error.nodeId ? `${run.error.nodeId}: ${run.error.message}` : run.error.message)} />}
+      {run.error?.message && <ErrorState error={new Error(run.error.nodeId ? `${run.error.nodeId}: ${run.error.message}` : run.error.message)} />}
       {waiting.map((human) => (
         <HumanForm key={human.id} workflow={workflow.id} run={run.runId} node={human} input={states.get(human.id)?.step?.input} />
       ))}

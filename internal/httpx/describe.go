@@ -185,7 +185,7 @@ func (d *document) answer(o *operation) map[string]*huma.MediaType {
 // of the stream, so nothing is.
 func notJSON(media string) *huma.MediaType {
 	if media == "text/event-stream" {
-		return &huma.MediaType{Schema: &huma.Schema{}}
+		return &huma.MediaType{Schema: &huma.Schema{}, Example: ""}
 	}
 	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: ""}
 }

@@ -41,9 +41,9 @@ type DB struct {
 
 // AlterSchema runs what changes tables, alone in this process: several writers share a
 // DB, and each of them migrates it before it writes.
-func (d *DB) AlterSchema(do func() error) error {
-	d.schema.Lock()
-	defer d.schema.Unlock()
+func (db *DB) AlterSchema(do func() error) error {
+	db.schema.Lock()
+	defer db.schema.Unlock()
 	return do()
 }
 

@@ -196,8 +196,6 @@ func TestKillsMakeNoDifference(t *testing.T) {
 		calm.start(h, "run_1", d)
 		want := calm.ended(h, "run_1")
 		stop()
-		h, stop = wild.process(func(*mortal) {})
-		stop()
 		h = commands.New(commands.Config{Store: wild.store, Codec: wild.codec})
 		wild.start(h, "run_1", d)
 		for _, after := range kills {

@@ -69,6 +69,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	pending map[domain.StreamID]commands.Snapshot // the newest of each stream
+	leaving map[domain.StreamID]commands.Snapshot // what is being written, until it can be read from the file
 	known   map[uint64]struct{}                   // hashes of the streams in the file: most have none, and are not looked for
 	wake    chan struct{}                         // holds one token while something is pending
 
@@ -177,6 +178,9 @@ func (s *Store) Close() error {
 func (s *Store) Latest(ctx context.Context, stream domain.StreamID, fold string, upTo domain.Revision) (commands.Snapshot, bool) {
 	s.mu.Lock()
 	waiting, pending := s.pending[stream]
+	if !pending {
+		waiting, pending = s.leaving[stream]
+	}
 	_, known := s.known[maphash.String(s.seed, string(stream))]
 	s.mu.Unlock()
 	if pending && waiting.Fold == fold && waiting.Revision <= upTo {
@@ -259,11 +263,16 @@ func (s *Store) flush() {
 	defer s.writing.Unlock()
 	s.mu.Lock()
 	batch := s.pending
-	s.pending = map[domain.StreamID]commands.Snapshot{}
+	s.pending, s.leaving = map[domain.StreamID]commands.Snapshot{}, batch
 	s.mu.Unlock()
 	if len(batch) == 0 {
 		return
 	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.leaving = nil
+	}()
 	ctx := context.Background()
 	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		for _, snap := range batch {

@@ -49,6 +49,7 @@ type exchange struct {
 	wrote    bool
 	hijacked bool
 	written  atomic.Uint64 // position of what the handler wrote, see Wrote
+	replied  uint64        // position that the answer names
 	err      error
 }
 
@@ -383,7 +384,8 @@ func (x *exchange) only(value string) []string {
 // that told so by [Wrote]: in a header, or in a trailer when the answer had begun.
 // The clients' SDKs and the edge of a cluster send it back with what they read.
 func (x *exchange) tellPosition(name string) {
-	if p := x.written.Load(); p > 0 {
+	// The answer may have told of a later write than the handler did on its way.
+	if p := x.written.Load(); p > 0 && p > x.replied {
 		x.w.Header()[name] = x.only(strconv.FormatUint(p, 10))
 	}
 }

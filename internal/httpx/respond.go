@@ -61,6 +61,7 @@ func respond[O any](x *exchange, reply *Reply[O]) error {
 		h["Etag"] = x.only(etag(*reply.Revision))
 	}
 	if reply.Position > 0 {
+		x.replied = uint64(reply.Position)
 		h[HeaderPosition] = x.only(strconv.FormatUint(uint64(reply.Position), 10))
 		x.note(reply.Position)
 	}

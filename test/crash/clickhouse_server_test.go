@@ -117,7 +117,7 @@ func (e *engines) environment() []string {
 // for it, none is lost, none is counted twice.
 func TestClickHouseServerKilledUnderLoad(t *testing.T) {
 	e := startEngines(t)
-	server := kit.Start(t, kit.Options{Env: e.environment()})
+	server := kit.Start(t, kit.Options{Env: append(e.environment(), kit.WordsAlone)})
 	l := newLoad(t, server)
 	if err := server.WaitClickHouse(time.Minute); err != nil {
 		t.Fatal(err)

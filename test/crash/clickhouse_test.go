@@ -16,7 +16,7 @@ import (
 // The engine of the inference log is killed again and again while calls are
 // made: none fails for it, none is lost, none is counted twice.
 func TestClickHouseKilledUnderLoad(t *testing.T) {
-	server := kit.Start(t, kit.Options{})
+	server := kit.Start(t, kit.Options{Env: []string{kit.WordsAlone}})
 	l := newLoad(t, server)
 	if err := server.WaitClickHouse(time.Minute); err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 
 	// Small segments, so that some are sealed in every round.
-	server := kit.Start(t, kit.Options{Env: []string{"STRATA_LOG_SEGMENT_SIZE=64KiB"}})
+	server := kit.Start(t, kit.Options{Env: []string{"STRATA_LOG_SEGMENT_SIZE=64KiB", kit.WordsAlone}})
 	l := newLoad(t, server)
 	for round := range rounds {
 		life := time.Duration(100+random.IntN(1400)) * time.Millisecond

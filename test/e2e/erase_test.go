@@ -157,7 +157,7 @@ func everywhere(t *testing.T, texts []string, dirs ...string) {
 // server's log, nor a backup made before and brought up to date. Everybody
 // else's is there, and every read model still equals a fresh fold of the log.
 func TestErasure(t *testing.T) {
-	s := kit.Start(t, kit.Options{})
+	s := kit.Start(t, kit.Options{Env: []string{kit.WordsAlone}})
 	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func loadedWithout(t *testing.T, s *kit.Server, here tenant, alice, bob *person,
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := kit.Start(t, kit.Options{DataDir: dir})
+	r := kit.Start(t, kit.Options{DataDir: dir, Env: []string{kit.WordsAlone}})
 	if err := r.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func restored(t *testing.T, s *kit.Server, backup string) *kit.Server {
 	if out, err := s.Tool(t.Context(), "restore", "--from", backup, "--data-dir", dir); err != nil {
 		t.Fatal(err, out)
 	}
-	r := kit.Start(t, kit.Options{DataDir: dir})
+	r := kit.Start(t, kit.Options{DataDir: dir, Env: []string{kit.WordsAlone}})
 	settled(t, r)
 	return r
 }
@@ -371,7 +371,7 @@ func thereFor(t *testing.T, c tenant, p *person) {
 // A server that is killed at any moment of an erasure completes it after its
 // restart, once its intent is in the log.
 func TestErasureSurvivesKills(t *testing.T) {
-	s := kit.Start(t, kit.Options{})
+	s := kit.Start(t, kit.Options{Env: []string{kit.WordsAlone}})
 	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,10 @@ import (
 // AdminKey is the admin key that every server of the kit is given.
 const AdminKey = "sk-strata-e2e-admin-key-0123456789abcdef"
 
+// WordsAlone is a setting for tests that count every call of a model: without it Strata
+// embeds what is remembered, and each of these calls is in the inference log.
+const WordsAlone = "STRATA_MEMORIES_EMBEDDING_MODEL="
+
 // How long the kit waits before it gives up.
 const (
 	startDeadline = 30 * time.Second

@@ -72,6 +72,20 @@ func (c tenant) says(t *testing.T, up *gatewaytest.Upstream, app, id string) *pe
 	return p
 }
 
+// chatted waits until a number of chats is in the inference log; how often what is
+// remembered was embedded beside them, nobody knows.
+func (c tenant) chatted(t *testing.T, n int) {
+	t.Helper()
+	kit.Eventually(t, clickHouseDeadline, fmt.Sprint(n, " chats in the log"), func() error {
+		a, err := c.Call(t.Context(), http.MethodGet, "/v1/inference-logs/summary?type=chat", nil)
+		if err != nil {
+			return err
+		}
+		got, _ := a.Lookup("total_calls") // nothing while the engine starts
+		return kit.Differ("total_calls", got, n)
+	})
+}
+
 // grow makes a session so long that its state is kept in a snapshot.
 func (c tenant) grow(t *testing.T, p *person) {
 	t.Helper()
@@ -157,7 +171,7 @@ func everywhere(t *testing.T, texts []string, dirs ...string) {
 // server's log, nor a backup made before and brought up to date. Everybody
 // else's is there, and every read model still equals a fresh fold of the log.
 func TestErasure(t *testing.T) {
-	s := kit.Start(t, kit.Options{Env: []string{kit.WordsAlone}})
+	s := kit.Start(t, kit.Options{})
 	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +182,8 @@ func TestErasure(t *testing.T) {
 	alice, bob := here.says(t, up, app, "alice"), here.says(t, up, app, "bob")
 	namesake := there.says(t, upThere, there.app(t, "p/m"), "alice")
 	here.grow(t, alice)
-	here.logged(t, 8)
-	there.logged(t, 4)
+	here.chatted(t, 8)
+	there.chatted(t, 4)
 	settled(t, s)
 	words := slices.Concat(alice.words, bob.words, namesake.words)
 	everywhere(t, slices.DeleteFunc(slices.Clone(words), replaced), s.DataDir)
@@ -279,13 +293,13 @@ func loadedWithout(t *testing.T, s *kit.Server, here tenant, alice, bob *person,
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := kit.Start(t, kit.Options{DataDir: dir, Env: []string{kit.WordsAlone}})
+	r := kit.Start(t, kit.Options{DataDir: dir})
 	if err := r.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}
 	settled(t, r)
 	c := here.on(r)
-	c.logged(t, 8)
+	c.chatted(t, 8)
 	goneFor(t, c, alice, nil)
 	thereFor(t, c, bob)
 	nowhere(t, alice.words, dir, dump)
@@ -305,7 +319,7 @@ func restored(t *testing.T, s *kit.Server, backup string) *kit.Server {
 	if out, err := s.Tool(t.Context(), "restore", "--from", backup, "--data-dir", dir); err != nil {
 		t.Fatal(err, out)
 	}
-	r := kit.Start(t, kit.Options{DataDir: dir, Env: []string{kit.WordsAlone}})
+	r := kit.Start(t, kit.Options{DataDir: dir})
 	settled(t, r)
 	return r
 }
@@ -371,7 +385,7 @@ func thereFor(t *testing.T, c tenant, p *person) {
 // A server that is killed at any moment of an erasure completes it after its
 // restart, once its intent is in the log.
 func TestErasureSurvivesKills(t *testing.T) {
-	s := kit.Start(t, kit.Options{Env: []string{kit.WordsAlone}})
+	s := kit.Start(t, kit.Options{})
 	if err := s.WaitClickHouse(clickHouseDeadline); err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +397,7 @@ func TestErasureSurvivesKills(t *testing.T) {
 		p := c.says(t, up, app, fmt.Sprint("person", i))
 		people[p.id] = p
 	}
-	c.logged(t, 4*len(people))
+	c.chatted(t, 4*len(people))
 	settled(t, s)
 	for i, id := range slices.Sorted(maps.Keys(people)) {
 		ctx, cancel := context.WithCancel(t.Context())

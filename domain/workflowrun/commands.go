@@ -286,7 +286,13 @@ func (c EndChild) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
 		return nil, domain.NotFound(Aggregate.Noun, s.ID)
 	}
 	st := s.Steps[c.Step]
-	if s.Erased || st == nil || st.Phase != Opened || st.Open.Awaits != Child || st.Child != nil {
+	if s.Erased || st == nil || st.Child != nil && st.Child.Run == c.Run {
+		return nil, nil
+	}
+	// A run can end before the step that has started it is known to wait for it: it is
+	// quick, or the process died in between. Its end is kept for then.
+	waits := st.Phase == Opened && st.Open.Awaits == Child && st.Open.Child == c.Run && st.Child == nil
+	if !waits && st.Phase != Begun {
 		return nil, nil
 	}
 	f := c.ChildEnded

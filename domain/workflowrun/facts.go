@@ -153,6 +153,7 @@ func (f HumanAnswered) DataSubject() string { return f.Subject }
 // ChildEnded says how the run ended that a step waits for.
 type ChildEnded struct {
 	Step    string          `json:"step"`
+	Run     string          `json:"run,omitempty"` // that ended
 	Status  Status          `json:"status"`
 	Outputs json.RawMessage `json:"outputs,omitempty"`
 	Error   *Failure        `json:"error,omitempty"`

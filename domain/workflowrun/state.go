@@ -80,7 +80,7 @@ type State struct {
 
 // Aggregate folds runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "1",
+	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "2",
 	New:   func(id string) *State { return &State{ID: id, Steps: map[string]*Step{}} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -128,6 +128,9 @@ func (s *State) apply(e domain.Event) {
 	case StepOpened:
 		st := s.step(f.Step)
 		st.Phase, st.Attempt, st.Open = Opened, f.Attempt, &f
+		if st.Child != nil && st.Child.Run != f.Child { // of an earlier attempt
+			st.Child = nil
+		}
 	case StepEnded:
 		st := s.step(f.Step)
 		st.Phase, st.Attempt, st.Result = Ended, f.Attempt, f.Result

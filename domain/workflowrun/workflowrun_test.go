@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 	full.SessionID, full.APIKey, full.AppID = "ses_1", "key_1", "app_1"
 	domaintest.Golden(t, workflowrun.FactTypes(), full, bBegan, opened, bEnded, bFailed,
 		workflowrun.HumanAnswered{Step: "b", Decision: "approved", Payload: raw(`{"a":1}`), By: "user_ann", Subject: "user_bob"},
-		workflowrun.ChildEnded{Step: "b", Status: workflowrun.StatusFailed, Outputs: raw(`{}`), Error: &workflowrun.Failure{Code: "TIMEOUT", Message: "late"}, Usage: workflowrun.Usage{Prompt: 1}, Cost: 2, Subject: "user_bob"},
+		workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusFailed, Outputs: raw(`{}`), Error: &workflowrun.Failure{Code: "TIMEOUT", Message: "late"}, Usage: workflowrun.Usage{Prompt: 1}, Cost: 2, Subject: "user_bob"},
 		workflowrun.Completed{Outputs: raw(`{"r":7}`), Skipped: []string{"d"}, Subject: "user_bob"},
 		workflowrun.Failed{Error: workflowrun.Failure{Code: "TIMEOUT", Message: "late", NodeID: "b"}, Subject: "user_bob"},
 		workflowrun.Cancelled{Reason: "enough", Subject: "user_bob"}, workflowrun.Reported{})
@@ -197,9 +197,28 @@ func TestCancelAndReport(t *testing.T) {
 	domaintest.Given(t, workflowrun.Aggregate, started, workflowrun.Completed{}).When(workflowrun.Cancel{}).ThenError(domain.CodeConflict)
 	domaintest.Given(t, workflowrun.Aggregate).When(workflowrun.Cancel{}).ThenError(domain.CodeNotFound)
 	domaintest.Given(t, workflowrun.Aggregate, started).When(workflowrun.Report{}).ThenError(domain.CodeConflict)
-	ended := workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: "b", Status: workflowrun.StatusCompleted, Outputs: raw(`{}`)}}
-	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, opened).When(ended).Then(workflowrun.ChildEnded{Step: "b", Status: workflowrun.StatusCompleted, Outputs: raw(`{}`), Subject: "user_bob"})
+	ended := workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusCompleted, Outputs: raw(`{}`)}}
+	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, opened).When(ended).Then(workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusCompleted, Outputs: raw(`{}`), Subject: "user_bob"})
 	domaintest.Given(t, workflowrun.Aggregate, started, aEnded).When(ended).ThenNothing()
+}
+
+// A run can end before the step that started it is known to wait for it.
+func TestAChildMayBeQuick(t *testing.T) {
+	end := func(run string) workflowrun.ChildEnded {
+		return workflowrun.ChildEnded{Step: "b", Run: run, Status: workflowrun.StatusCompleted, Outputs: raw(`{}`), Subject: "user_bob"}
+	}
+	told := func(run string) workflowrun.EndChild { return workflowrun.EndChild{ChildEnded: end(run)} }
+	waits := workflowrun.StepOpened{Step: "b", Attempt: 1, Awaits: workflowrun.Child, Child: "run_2"}
+	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, bBegan).When(told("run_2")).Then(end("run_2"))
+	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, bBegan, end("run_2")).When(told("run_2")).ThenNothing()
+	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, bBegan, end("run_1")).When(told("run_2")).Then(end("run_2"))
+	domaintest.Given(t, workflowrun.Aggregate, started, aEnded, bBegan, waits).When(told("run_1")).ThenNothing() // of an earlier attempt
+	wanted := func(before ...domain.Fact) bool {
+		return slices.Contains(steps(t, domaintest.Now, append([]domain.Fact{started, aEnded, bBegan}, before...)...), "b")
+	}
+	if wanted(waits) || !wanted(end("run_2"), waits) || !wanted(waits, end("run_2")) || wanted(end("run_1"), waits) {
+		t.Error("a step that waits for a run is finished when that has ended, whenever it was told")
+	}
 }
 
 func TestErased(t *testing.T) {

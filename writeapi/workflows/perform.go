@@ -311,7 +311,7 @@ func loop(j *job, vars map[string]any) (came, error) {
 
 // call starts the run of another workflow, and ends when that has ended.
 func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, vars map[string]any) (came, error) {
-	if j.child != nil {
+	if j.open != nil && j.child != nil {
 		if j.child.Status != workflowrun.StatusCompleted {
 			message := "the workflow it called was " + string(j.child.Status)
 			if j.child.Error != nil {
@@ -360,7 +360,7 @@ func mark(err error) error {
 // report tells the run that waits for this one how it ended.
 func (s *Service) report(ctx context.Context, run steps.Ref, j *job) (domain.Decider[workflowrun.State], error) {
 	p := j.started.Parent
-	cmd := workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: p.Step, Status: j.status, Outputs: j.result, Error: j.failure, Usage: j.usage, Cost: j.cost}}
+	cmd := workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: p.Step, Run: run.ID, Status: j.status, Outputs: j.result, Error: j.failure, Usage: j.usage, Cost: j.cost}}
 	_, err := s.steer(ctx, commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: p.Run, CorrelationID: run.ID}, cmd)
 	if err != nil && domain.CodeOf(err) != domain.CodeNotFound {
 		return nil, err
@@ -378,5 +378,5 @@ func (s *Service) cancelChild(ctx context.Context, run steps.Ref, step string, j
 	if code := domain.CodeOf(err); err != nil && code != domain.CodeConflict && code != domain.CodeNotFound {
 		return nil, err
 	}
-	return workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: step, Status: workflowrun.StatusCancelled}}, nil
+	return workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: step, Run: j.open.Child, Status: workflowrun.StatusCancelled}}, nil
 }

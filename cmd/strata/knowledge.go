@@ -39,10 +39,15 @@ func (s shelves) Totals(ctx context.Context, p domain.Principal, id string) (vie
 // Index implements knowledge.Library.
 func (shelves) Index(base string) string { return model.IndexOf(base) }
 
+// retriever finds pieces of knowledge bases.
+func (a *app) retriever() *model.Retriever {
+	return &model.Retriever{Queries: a.models.knowledge, Vectors: a.vectorQueries(), Embedder: embedder{a.gateway}}
+}
+
 // knowledgeService serves what changes knowledge bases, and what costs model calls.
 func (a *app) knowledgeService() *service.Service {
 	return &service.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, RecordPayloads: a.cfg.Gateway.RecordPayloads,
-		Library:   shelves{&model.Retriever{Queries: a.models.knowledge, Vectors: a.vectorQueries(), Embedder: embedder{a.gateway}}},
+		Library:   shelves{a.retriever()},
 		Extractor: documents.New(documents.Config{Limits: documents.Limits{Text: domainknowledge.MaxText}})}
 }
 

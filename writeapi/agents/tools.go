@@ -136,7 +136,7 @@ func (s *Service) callTool(ctx context.Context, run steps.Ref, j job) (domain.De
 	}
 	ctx, cancel := context.WithTimeout(ctx, toolTime)
 	defer cancel()
-	output, failed, err := s.use(ctx, s.caller(run, &j), call.Target, arguments, "")
+	output, failed, err := s.useOf(ctx, run, &j, arguments)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
@@ -155,6 +155,15 @@ func told(err error) string {
 		return "The tool refused: " + e.Message
 	}
 	return "The tool failed."
+}
+
+// useOf calls a tool for a run.
+func (s *Service) useOf(ctx context.Context, run steps.Ref, j *job, arguments map[string]any) (output string, failed bool, err error) {
+	if j.step.Call.Target == agentrun.SearchKnowledge {
+		output, err = s.searchKnowledge(ctx, run, j, arguments)
+		return output, false, err
+	}
+	return s.use(ctx, s.caller(run, j), j.step.Call.Target, arguments, "")
 }
 
 // use calls a tool. A server is told the key that the call goes by, if it has one.

@@ -28,26 +28,28 @@ type Resources struct {
 	kinds   map[string]domain.AnyKind
 	aggs    map[string]*domain.Aggregate[domain.Resource]
 	secrets map[string]map[string]reflect.Type // by kind: fields with access:"w"
-	also    map[string]func(domain.Doc) error
+	also    map[string]Check
 }
 
+// Check judges the document of a create, or the patch of an update, for a principal.
+type Check func(ctx context.Context, p domain.Principal, doc domain.Doc) error
+
 // Also adds a check to a kind that only another room can make, such as whether
-// the gateway understands a provider's configuration. It sees
-// the document of a create and the patch of an update. Call it before the
-// first command.
-func (r *Resources) Also(kind string, check func(domain.Doc) error) {
+// the gateway understands a provider's configuration, or whether something that a
+// resource names is there. Call it before the first command.
+func (r *Resources) Also(kind string, check Check) {
 	if r.also == nil {
-		r.also = map[string]func(domain.Doc) error{}
+		r.also = map[string]Check{}
 	}
 	r.also[kind] = check
 }
 
-func (r *Resources) validate(kind domain.AnyKind, doc domain.Doc) error {
+func (r *Resources) validate(ctx context.Context, p domain.Principal, kind domain.AnyKind, doc domain.Doc) error {
 	if err := kind.Validate(doc); err != nil {
 		return err
 	}
 	if check := r.also[kind.Spec().Name]; check != nil {
-		return check(doc)
+		return check(ctx, p, doc)
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 	}
 	// The document is checked before the name is claimed, so that a faulty
 	// request leaves no claim behind.
-	if err := r.validate(kind, cmd.Doc); err != nil {
+	if err := r.validate(ctx, req.Principal, kind, cmd.Doc); err != nil {
 		return zero, err
 	}
 	req.Create = true
@@ -131,7 +133,7 @@ func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request
 		return out, err
 	}
 	if check := r.also[spec.Name]; check != nil {
-		if err := check(patch); err != nil {
+		if err := check(ctx, req.Principal, patch); err != nil {
 			return zero, err
 		}
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"strata/commands/steps"
+	"strata/domain"
+	"strata/domain/catalogue"
 	"strata/internal/outbound"
 	"strata/projections/agentruns"
 	"strata/writeapi/agents"
@@ -20,9 +23,28 @@ func (a *app) openAgents(context.Context) error {
 		transport.CloseIdleConnections()
 		return nil
 	})
-	a.agents = &agents.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
+	a.resources.Also(catalogue.Agents.Name, a.checkAgent)
+	a.agents = &agents.Service{Knowledge: a.retriever(), Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
 		Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
 	return nil
+}
+
+// checkAgent refuses agents that name what is not there. A base that is deleted
+// later is for the model to hear of when it searches.
+func (a *app) checkAgent(ctx context.Context, p domain.Principal, d domain.Doc) error {
+	agent, err := domain.Decode[catalogue.Agent](d)
+	if err != nil {
+		return err
+	}
+	var f domain.Faults
+	for i, base := range agent.DatasetIDs {
+		there, err := a.hasBase(ctx, p.Workspace, base)
+		if err != nil {
+			return err
+		}
+		f.Add(!there, fmt.Sprintf("dataset_ids[%d]", i), "names no knowledge base: %q", base)
+	}
+	return f.Err()
 }
 
 // performAgents makes an executor perform the runs of agents.

@@ -39,10 +39,36 @@ func (s shelves) Totals(ctx context.Context, p domain.Principal, id string) (vie
 // Index implements knowledge.Library.
 func (shelves) Index(base string) string { return model.IndexOf(base) }
 
+// retriever finds pieces of knowledge bases.
+func (a *app) retriever() *model.Retriever {
+	return &model.Retriever{Queries: a.models.knowledge, Vectors: a.vectorQueries(), Embedder: embedder{a.gateway}}
+}
+
+// hasBase tells whether a workspace has a knowledge base, one that was made a moment
+// ago included.
+func (a *app) hasBase(ctx context.Context, workspace, name string) (bool, error) {
+	for caughtUp := false; ; caughtUp = true {
+		_, err := a.models.knowledge.Base(ctx, workspace, name)
+		if err == nil || domain.CodeOf(err) != domain.CodeNotFound {
+			return err == nil, err
+		}
+		if caughtUp {
+			return false, nil
+		}
+		head, err := a.store.Head(ctx)
+		if err == nil {
+			_, err = a.models.runner.Wait(ctx, model.Name, head)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
 // knowledgeService serves what changes knowledge bases, and what costs model calls.
 func (a *app) knowledgeService() *service.Service {
 	return &service.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, RecordPayloads: a.cfg.Gateway.RecordPayloads,
-		Library:   shelves{&model.Retriever{Queries: a.models.knowledge, Vectors: a.vectorQueries(), Embedder: embedder{a.gateway}}},
+		Library:   shelves{a.retriever()},
 		Extractor: documents.New(documents.Config{Limits: documents.Limits{Text: domainknowledge.MaxText}})}
 }
 

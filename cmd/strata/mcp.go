@@ -26,7 +26,7 @@ func (a *app) openMCP(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.resources.Also(catalogue.MCPServers.Name, func(d domain.Doc) error {
+	a.resources.Also(catalogue.MCPServers.Name, func(_ context.Context, _ domain.Principal, d domain.Doc) error {
 		var f domain.Faults
 		command := d.String("command")
 		f.Add(command != "" && !slices.Contains(a.cfg.MCP.Commands, command), "command",

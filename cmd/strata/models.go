@@ -233,7 +233,7 @@ func secretField(category, field string) bool { return slices.Contains(secretFie
 func newCommands(cfg commands.Config, sealer commands.Sealer) (*commands.Handler, *commands.Resources) {
 	h := commands.New(cfg)
 	r := commands.NewResources(h, sealer, catalogue.All())
-	r.Also(catalogue.Providers.Name, func(d domain.Doc) error {
+	r.Also(catalogue.Providers.Name, func(_ context.Context, _ domain.Principal, d domain.Doc) error {
 		_, err := gateway.ParseProviderConfig(d["config"])
 		return err
 	})

@@ -17,6 +17,7 @@ type Agent struct {
 	Temperature   *float64       `json:"temperature,omitempty"`
 	MaxTokens     int            `json:"max_tokens,omitempty"`
 	Tools         []string       `json:"tools,omitempty"`
+	DatasetIDs    []string       `json:"dataset_ids,omitempty"` // knowledge bases it may search
 	OutputSchema  map[string]any `json:"output_schema,omitempty"`
 	MaxSteps      int            `json:"max_steps"` // calls of the model
 	MaxCost       domain.Money   `json:"max_cost_micro_usd,omitempty"`

@@ -29,6 +29,19 @@ const (
 	Tool = "tool"
 )
 
+// SearchKnowledge is the target of calls that look something up in the agent's
+// knowledge bases.
+const SearchKnowledge = "search_knowledge"
+
+// Kind is what sort of step it is for those who watch the run: a tool that looks
+// something up is a retrieval.
+func (s *Step) Kind() string {
+	if s.Call != nil && s.Call.Target == SearchKnowledge {
+		return "retrieval"
+	}
+	return s.Type
+}
+
 // Step is one step of a run.
 type Step struct {
 	Index      int          `json:"index"` // from 1

@@ -20,7 +20,7 @@ type Agent struct {
 	Temperature    *float64       `json:"temperature,omitempty" minimum:"0" maximum:"2" example:"0.2"`
 	MaxTokens      int            `json:"max_tokens,omitempty" minimum:"1" maximum:"10000000" doc:"Longest answer of one call of the model."`
 	Tools          []string       `json:"tools" maxItems:"100" doc:"What it may call: mcp:<server> or mcp:<server>/<tool>, calculator, current_time, http_get."`
-	DatasetIDs     []string       `json:"dataset_ids" maxItems:"100" doc:"Knowledge bases it may search."`
+	DatasetIDs     []string       `json:"dataset_ids" maxItems:"100" doc:"Knowledge bases that its model may search with the tool search_knowledge: ids, ids of vector indexes, or names."`
 	MemoryProvider string         `json:"memory_provider" maxLength:"200" doc:"Where it remembers."`
 	InputSchema    map[string]any `json:"input_schema" doc:"JSON Schema of a run's input, which is checked against it."`
 	OutputSchema   map[string]any `json:"output_schema" doc:"JSON Schema that a run's answer must keep; the model gets one try to correct itself."`

@@ -2,6 +2,8 @@ package knowledge
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"strata/domain"
 )
@@ -41,4 +43,19 @@ type Found struct {
 	Headings           []string
 	Metadata           domain.Doc
 	Score              float64 // from 0 to 1 unless only meaning counts, which may be opposite
+}
+
+// Numbered writes pieces for a model to read: each with its number, from 1, and
+// where it stands, so that an answer can name its sources.
+func Numbered(pieces []Found) string {
+	var b strings.Builder
+	for i := range pieces {
+		f := &pieces[i]
+		fmt.Fprintf(&b, "[%d] %s", i+1, f.Name)
+		if f.Page > 0 {
+			fmt.Fprintf(&b, ", page %d", f.Page)
+		}
+		fmt.Fprintf(&b, "\n%s\n\n", f.Text)
+	}
+	return b.String()
 }

@@ -61,7 +61,11 @@ func (c *checker) own(n *Node, at string) {
 	switch n.Type {
 	case Code:
 		c.add(true, unsupported, at+".type", "code cannot be run here; a transform node computes what an expression says")
-	case Agent, Tool, Knowledge, Connector:
+	case Knowledge:
+		c.knowledge(n, config)
+	case Tool:
+		c.tool(n, config)
+	case Agent, Connector:
 		c.add(true, unsupported, at+".type", "nodes of type %s cannot be run here yet", n.Type)
 	case LLM:
 		c.llm(n, config)
@@ -188,6 +192,17 @@ func (c *checker) validation(n *Node, config string) {
 	}
 }
 
+// repeated are the types of what a loop can do for its items.
+var repeated = []Type{LLM, HTTP, Knowledge, Tool, Transform, Workflow}
+
+func words(types []Type) string {
+	var out []string
+	for _, t := range types {
+		out = append(out, string(t))
+	}
+	return strings.Join(out, ", ")
+}
+
 func (c *checker) loop(n *Node, config string) {
 	c.required(n, config, "items")
 	if v, set := n.Config["parallelism"]; set {
@@ -198,8 +213,8 @@ func (c *checker) loop(n *Node, config string) {
 		c.add(true, missing, config+".do", "is required: {type, config} of what is done for each item")
 		return
 	}
-	if !slices.Contains([]Type{LLM, HTTP, Transform, Workflow}, body.Type) {
-		c.add(true, unsupported, config+".do.type", "must be llm, http, transform or workflow; more than one node is a workflow of its own")
+	if !slices.Contains(repeated, body.Type) {
+		c.add(true, unsupported, config+".do.type", "must be one of %s; more than one node is a workflow of its own", words(repeated))
 		return
 	}
 	c.node(body, config+".do")

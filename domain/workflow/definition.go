@@ -16,7 +16,7 @@ const (
 	Loop       Type = "loop"       // does something for one item after the other
 	Parallel   Type = "parallel"   // does something for several items at once
 	HTTP       Type = "http"       // makes an HTTP request
-	Knowledge  Type = "knowledge"  // searches a knowledge base
+	Knowledge  Type = "knowledge"  // searches knowledge bases
 	Connector  Type = "connector"  // calls a connector
 	Human      Type = "human"      // waits for somebody's decision
 	Transform  Type = "transform"  // computes a value

@@ -30,12 +30,16 @@ const right = `{"nodes":[
  {"id":"each","type":"parallel","config":{"items":"inputs.items","parallelism":3,"do":{"type":"transform","config":{"expression":"item * 2"}}}},
  {"id":"check","type":"validation","config":{"value":"nodes.each","schema":{"type":"array"},"rules":[{"expression":"len(nodes.each) < 9","message":"too many"}]}},
  {"id":"pause","type":"wait","config":{"duration_ms":1000}},
+ {"id":"look","type":"knowledge","config":{"dataset_ids":["Handbook"],"query":"{{inputs.text}}","top_k":3,"mode":"keyword","score_threshold":0.1,"filter":{"lang":"{{inputs.lang}}"}}},
+ {"id":"sum","type":"tool","config":{"tool":"calculator","arguments":{"expression":"1 + {{inputs.n}}"}}},
+ {"id":"use","type":"tool","config":{"tool":"mcp:search/find","arguments":"{{input}}","repeatable":true}},
  {"id":"other","type":"workflow","config":{"workflow":"Other","inputs":{"a":"{{input}}"}}},
  {"id":"done","type":"end","config":{"outputs":{"answer":"{{nodes.classify.text}}"}}}],
 "edges":[
  {"source":"start","target":"classify"},{"source":"classify","target":"urgent"},
  {"source":"urgent","target":"notify","source_handle":"true"},{"source":"urgent","target":"approve","source_handle":"false"},
  {"source":"approve","target":"each","source_handle":"send"},{"source":"each","target":"check"},{"source":"check","target":"pause","condition":"inputs.slow == true"},
+ {"source":"check","target":"look"},{"source":"look","target":"sum"},{"source":"sum","target":"use"},{"source":"use","target":"done"},
  {"source":"pause","target":"other"},{"source":"other","target":"done"},{"source":"notify","target":"done"},{"source":"notify","target":"approve","source_handle":"error"}],
 "input_schema":{"type":"object","properties":{"text":{"type":"string"}}},"config":{"timeout_ms":60000}}`
 
@@ -45,6 +49,28 @@ func TestNothingIsWrongWithWhatIsRight(t *testing.T) {
 	}
 	if p := workflow.Problems(&workflow.Definition{}); len(p) > 0 {
 		t.Errorf("an empty definition: %+v", p)
+	}
+}
+
+// Nodes that call others of our services name what is wrong with each field.
+func TestProblemsOfCalls(t *testing.T) {
+	for _, c := range []struct{ node, want string }{
+		{`"type":"knowledge"`, "missing query, missing dataset_ids"},
+		{`"type":"knowledge","config":{"query":"x","dataset_ids":[],"top_k":0,"mode":"fuzzy","score_threshold":2,"filter":[]}`,
+			"invalid dataset_ids, limit top_k, invalid mode, limit score_threshold, invalid filter"},
+		{`"type":"knowledge","config":{"query":"{{inputs.q}}","dataset_ids":"{{inputs.bases}}","top_k":"{{inputs.k}}"}`, ""},
+		{`"type":"tool"`, "missing tool"},
+		{`"type":"tool","config":{"tool":"hammer","arguments":[],"repeatable":1}`, "invalid tool, invalid arguments, invalid repeatable"},
+		{`"type":"tool","config":{"tool":"mcp:search"}`, "invalid tool"},
+		{`"type":"loop","config":{"items":"inputs.a","do":{"type":"tool","config":{"tool":"calculator"}}}`, ""},
+	} {
+		var got []string
+		for _, p := range workflow.Problems(definition(t, `{"nodes":[{"id":"a",`+c.node+`}]}`)) {
+			got = append(got, p.Code+" "+strings.TrimPrefix(p.Field, "nodes[0].config."))
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%s: %q, want %q", c.node, got, c.want)
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ func AgentRunStepsOf(s *agentrun.State) []AgentRunStep {
 }
 
 func agentRunStep(s *agentrun.State, step *agentrun.Step) AgentRunStep {
-	out := AgentRunStep{ID: s.ID + "_s" + strconv.Itoa(step.Index), RunID: s.ID, Index: step.Index, Type: step.Type, Name: step.Name, Status: step.Status(s.Status),
+	out := AgentRunStep{ID: s.ID + "_s" + strconv.Itoa(step.Index), RunID: s.ID, Index: step.Index, Type: step.Kind(), Name: step.Name, Status: step.Status(s.Status),
 		TokenUsage: usageOf(step.Usage), CostUSD: step.Cost.Dollars(), LatencyMS: latency(step.StartedAt, step.FinishedAt),
 		StartedAt: timeOrNil(step.StartedAt), FinishedAt: timeOrNil(step.FinishedAt)}
 	if step.Call != nil {

@@ -6,7 +6,6 @@ package kafka_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -41,11 +40,10 @@ func start(t testing.TB, secured bool) *broker.Broker {
 	return b
 }
 
-// TestUniversalSuite runs Watermill's suite: its short form, the whole of it
-// with STRATA_TEST_LONG.
+// TestUniversalSuite runs Watermill's suite, the whole of it.
 func TestUniversalSuite(t *testing.T) {
 	b := start(t, false)
-	kafkatest.TestSuite(t, kafkatest.Suite{Brokers: []string{b.Address()}, Session: 6 * time.Second, Short: os.Getenv("STRATA_TEST_LONG") == ""})
+	kafkatest.TestSuite(t, kafkatest.Suite{Brokers: []string{b.Address()}, Session: 6 * time.Second})
 }
 
 func TestEncryptionAndAuthentication(t *testing.T) {

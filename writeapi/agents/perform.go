@@ -79,6 +79,7 @@ func (s *Service) askModel(ctx context.Context, run steps.Ref, j *job) (agentrun
 	if err != nil {
 		return none, err
 	}
+	tools = distinct(append(ownTools(&j.agent), tools...))
 	params := gateway.ChatParams{Model: j.agent.Model, Temperature: j.agent.Temperature, MaxTokens: j.agent.MaxTokens, Messages: transcript(j)}
 	for i := range tools {
 		definition, err := tools[i].definition()

@@ -29,6 +29,7 @@ type Service struct {
 	Resources *commands.Resources
 	Gateway   *gateway.Gateway
 	MCP       *mcp.Client
+	Knowledge Knowledge
 	Store     streams.Store
 	Codec     *streams.Codec
 	// Transport makes the requests of tools, and decides where to they may go.
@@ -111,8 +112,6 @@ func (s *Service) load(ctx context.Context, p domain.Principal, named string, ve
 	switch {
 	case agent.Status == "inactive" || agent.Status == "archived":
 		err = domain.Errorf(domain.CodeConflict, "agent %q is %s and cannot be run", agent.Name, agent.Status)
-	case len(agent.DatasetIDs) > 0:
-		err = domain.Errorf(domain.CodeConflict, "agent %q has dataset_ids: searching knowledge bases in a run is not supported yet", agent.Name)
 	case agent.MemoryProvider != "":
 		err = domain.Errorf(domain.CodeConflict, "agent %q has a memory_provider: remembering in a run is not supported yet", agent.Name)
 	}
@@ -137,7 +136,7 @@ func (s *Service) prepare(agent *catalogue.Agent, ask Ask) (agentrun.Start, erro
 	}
 	return agentrun.Start{Timeout: time.Duration(timeout) * time.Millisecond, Started: agentrun.Started{
 		Agent: agentrun.Agent{Name: agent.Name, Instructions: instructions, Model: cmp.Or(agent.Model, DefaultModel), Temperature: agent.Temperature,
-			MaxTokens: agent.MaxTokens, Tools: agent.Tools, OutputSchema: agent.OutputSchema, MaxSteps: config.MaxSteps,
+			MaxTokens: agent.MaxTokens, Tools: agent.Tools, DatasetIDs: agent.DatasetIDs, OutputSchema: agent.OutputSchema, MaxSteps: config.MaxSteps,
 			MaxCost: domain.FromDollars(config.MaxCostUSD), ParallelTools: config.ParallelTools},
 		Input: ask.Input, Messages: messages, SessionID: ask.SessionID,
 	}}, nil

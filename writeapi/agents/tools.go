@@ -136,7 +136,7 @@ func (s *Service) callTool(ctx context.Context, run steps.Ref, j job) (domain.De
 	}
 	ctx, cancel := context.WithTimeout(ctx, toolTime)
 	defer cancel()
-	output, failed, err := s.use(ctx, s.caller(run, &j), call.Target, arguments)
+	output, failed, err := s.useOf(ctx, run, &j, arguments)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
@@ -157,7 +157,17 @@ func told(err error) string {
 	return "The tool failed."
 }
 
-func (s *Service) use(ctx context.Context, by mcp.Caller, target string, arguments map[string]any) (output string, failed bool, err error) {
+// useOf calls a tool for a run.
+func (s *Service) useOf(ctx context.Context, run steps.Ref, j *job, arguments map[string]any) (output string, failed bool, err error) {
+	if j.step.Call.Target == agentrun.SearchKnowledge {
+		output, err = s.searchKnowledge(ctx, run, j, arguments)
+		return output, false, err
+	}
+	return s.use(ctx, s.caller(run, j), j.step.Call.Target, arguments, "")
+}
+
+// use calls a tool. A server is told the key that the call goes by, if it has one.
+func (s *Service) use(ctx context.Context, by mcp.Caller, target string, arguments map[string]any, key string) (output string, failed bool, err error) {
 	switch target {
 	case "calculator":
 		output, err = calculate(arguments)
@@ -172,7 +182,11 @@ func (s *Service) use(ctx context.Context, by mcp.Caller, target string, argumen
 	if arguments == nil {
 		arguments = map[string]any{}
 	}
-	params, err := json.Marshal(map[string]any{"name": name, "arguments": arguments})
+	call := map[string]any{"name": name, "arguments": arguments}
+	if key != "" {
+		call["_meta"] = map[string]any{"idempotencyKey": key}
+	}
+	params, err := json.Marshal(call)
 	if err != nil {
 		return "", false, err
 	}

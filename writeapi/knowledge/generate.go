@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"strata/domain"
 	"strata/domain/catalogue"
@@ -207,16 +205,7 @@ func (s *Service) call(ctx context.Context, p domain.Principal, session string) 
 // messages are what the model is shown: instructions, sources, what was said, and
 // the question.
 func (g *generating) messages() []gateway.Message {
-	var b strings.Builder
-	b.WriteString(cmp.Or(g.endpoint.SystemPrompt, instructions) + "\n\n")
-	for i, f := range g.sources {
-		fmt.Fprintf(&b, "[%d] %s", i+1, f.Name)
-		if f.Page > 0 {
-			fmt.Fprintf(&b, ", page %d", f.Page)
-		}
-		fmt.Fprintf(&b, "\n%s\n\n", f.Text)
-	}
-	list := []gateway.Message{{Role: "system", Content: b.String()}}
+	list := []gateway.Message{{Role: "system", Content: cmp.Or(g.endpoint.SystemPrompt, instructions) + "\n\n" + knowledge.Numbered(g.sources)}}
 	if g.talk != nil {
 		list = append(list, g.talk.history...)
 	}

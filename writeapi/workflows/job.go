@@ -17,7 +17,10 @@ type job struct {
 	node    workflow.Node
 	item    int // of a loop; -1 for the node itself
 	attempt int
-	out     []way // edges that leave the node
+	// execution counts how often the attempt has begun: more than once when it is not
+	// known how it ended.
+	execution int
+	out       []way // edges that leave the node
 
 	open   *workflowrun.StepOpened // what the step has waited for
 	answer *workflowrun.HumanAnswered
@@ -54,7 +57,7 @@ func jobOf(l *commands.Loaded[workflowrun.State], step string) job {
 		failure: s.Error, usage: s.Usage, cost: s.Cost, cancelled: s.End != "", started: s.Started}
 	j.started.Definition, j.started.Inputs, j.started.Carried = workflow.Definition{}, nil, nil
 	if st := s.Steps[step]; st != nil {
-		j.attempt, j.open, j.answer, j.child = st.Attempt, st.Open, st.Answer, st.Child
+		j.attempt, j.execution, j.open, j.answer, j.child = st.Attempt, st.Execution, st.Open, st.Answer, st.Child
 		if st.Phase == workflowrun.Retrying {
 			j.attempt++
 		}

@@ -132,6 +132,10 @@ func (s *Service) do(ctx context.Context, run steps.Ref, step string, j *job, va
 		return s.ask(ctx, run, j, vars)
 	case workflow.HTTP:
 		return s.request(ctx, run, step, j, vars)
+	case workflow.Knowledge:
+		return s.search(ctx, run, j, vars)
+	case workflow.Tool:
+		return s.useTool(ctx, run, step, j, vars)
 	case workflow.Workflow:
 		return s.call(ctx, run, step, j, vars)
 	}

@@ -60,12 +60,7 @@ func newWorld(t testing.TB) *world {
 
 // RoundTrip implements http.RoundTripper.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.keys[r.URL.Path] == nil {
-		w.keys[r.URL.Path] = map[string]int{}
-	}
-	w.keys[r.URL.Path][r.Header.Get("Idempotency-Key")]++
+	w.note(r.URL.Path, r.Header.Get("Idempotency-Key"))
 	body := fmt.Sprint(len(r.URL.Path) * 7)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
@@ -89,7 +84,7 @@ func (w *world) process(at func(p *mortal)) (h *commands.Handler, stop func()) {
 	store := &mortal{Store: w.store}
 	h = commands.New(commands.Config{Store: store, Codec: w.codec})
 	e := steps.New(steps.Config{Handler: h, Grace: time.Millisecond, At: func(string) { at(store) }})
-	s := &workflows.Service{Handler: h, Store: store, Codec: w.codec, Transport: w, Live: context.Background()}
+	s := &workflows.Service{Handler: h, Store: store, Codec: w.codec, Library: w, Tools: w, Transport: w, Live: context.Background()}
 	steps.Add(e, s.Machine(func(context.Context, string, int) ([]steps.Ref, error) { return nil, nil }))
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -161,13 +156,17 @@ func anyGraph(t *rapid.T) workflow.Definition {
 	for i := range n {
 		id := fmt.Sprint("n", i)
 		node := workflow.Node{ID: id}
-		switch rapid.IntRange(0, 4).Draw(t, "type") {
+		switch rapid.IntRange(0, 6).Draw(t, "type") {
 		case 0:
 			node.Type, node.Config = workflow.Condition, map[string]any{"expression": "inputs.n == 2"}
 		case 1:
 			node.Type, node.Config = workflow.Loop, map[string]any{"items": "1..3", "do": map[string]any{"type": "http", "config": map[string]any{"url": "http://x/" + id + "/{{index}}"}}}
 		case 2:
 			node.Type, node.Config = workflow.Transform, map[string]any{"expression": "len(toJSON(nodes))"}
+		case 3:
+			node.Type, node.Config = workflow.Knowledge, map[string]any{"dataset_ids": []any{"a"}, "query": "{{inputs.n}} " + id}
+		case 4:
+			node.Type, node.Config = workflow.Tool, map[string]any{"tool": "mcp:s/" + id, "repeatable": true, "arguments": map[string]any{"expression": "{{inputs.n}}"}}
 		default:
 			node.Type, node.Config = workflow.HTTP, map[string]any{"method": "POST", "url": "http://x/" + id}
 		}

@@ -24,6 +24,8 @@ type Service struct {
 	Gateway   *gateway.Gateway
 	Store     streams.Store
 	Codec     *streams.Codec
+	Library   Library
+	Tools     Tools
 	// Transport makes the requests of http nodes, and decides where to they may go.
 	Transport      http.RoundTripper
 	RecordPayloads bool            // keep what is said to models in the inference log

@@ -1,0 +1,88 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"strata/gateway/gatewaytest"
+	"strata/test/kit"
+)
+
+// wants is a model's answer that asks for a tool.
+func wants(tool string, arguments object) gatewaytest.Behaviour {
+	text, _ := json.Marshal(arguments) // JSON already
+	body, _ := json.Marshal(object{"id": "x", "object": "chat.completion", "model": "m", "usage": object{"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8},
+		"choices": []object{{"index": 0, "finish_reason": "tool_calls", "message": object{"role": "assistant", "content": nil, "tool_calls": []object{
+			{"id": "c1", "type": "function", "function": object{"name": tool, "arguments": string(text)}}}}}}})
+	return gatewaytest.JSON(string(body))
+}
+
+// ran starts a run of an agent and waits for its end.
+func (c tenant) ran(t *testing.T, agent string, body object) *kit.Answer {
+	t.Helper()
+	id := c.Do(t, http.StatusAccepted, "POST", "/v1/agents/"+agent+"/runs", body).Str("id")
+	return c.runEnds(t, id)
+}
+
+func (c tenant) runEnds(t *testing.T, id string) (run *kit.Answer) {
+	t.Helper()
+	kit.Eventually(t, time.Minute, "the run ends", func() error {
+		if run = c.Get(t, "/v1/runs/"+id); run.Str("status") == "queued" || run.Str("status") == "running" {
+			return fmt.Errorf("it is %s", run.Short())
+		}
+		return nil
+	})
+	return run
+}
+
+func input(message string) object { return object{"input": object{"message": message}} }
+
+// An agent with knowledge bases lets its model search them, and shows what it found.
+func TestAgentsSearchKnowledge(t *testing.T) {
+	c := onShared(t)
+	up := c.provide(t, "scripted")
+	base, document := c.stocked(t)
+	c.Do(t, http.StatusBadRequest, "POST", "/v1/agents", object{"name": "clerk", "model": "scripted/m", "dataset_ids": []string{base, "kb_none"}}).
+		Want("details.0.field", "dataset_ids[1]")
+	c.Create(t, "/v1/agents", object{"name": "clerk", "model": "scripted/m", "dataset_ids": []string{base}})
+	c.Do(t, http.StatusBadRequest, "PATCH", "/v1/agents/clerk", object{"dataset_ids": []string{"No such base"}}).Want("details.0.field", "dataset_ids[0]")
+	up.Next(wants("search_knowledge", object{"query": "How long does a refund take?", "top_k": 1}), gatewaytest.Answer("Five working days [1]."))
+	run := c.ran(t, "clerk", input("How long does my refund take?")).Want("status", "completed", "output.message", "Five working days [1].")
+	steps := c.Get(t, "/v1/runs/"+run.Str("id")+"/steps")
+	steps.Want("data.1.type", "retrieval", "data.1.name", "search_knowledge", "data.1.input.query", "How long does a refund take?", "data.1.status", "completed")
+	var said struct {
+		Passages []struct {
+			Number         int
+			Document, Text string
+			DocumentID     string `json:"document_id"`
+			DatasetID      string `json:"dataset_id"`
+			Headings       []string
+		}
+	}
+	if err := json.Unmarshal([]byte(steps.Str("data.1.output.content")), &said); err != nil {
+		t.Fatal(err)
+	}
+	if len(said.Passages) != 1 || said.Passages[0].DocumentID != document || said.Passages[0].DatasetID != base || !strings.Contains(said.Passages[0].Text, "five working days") {
+		t.Errorf("found %+v", said)
+	}
+	asked := up.Requests()
+	if len(asked) != 2 || !strings.Contains(string(asked[0].Body), `"search_knowledge"`) || !strings.Contains(string(asked[1].Body), "five working days") {
+		t.Errorf("the model was asked %d times and not told what was found", len(asked))
+	}
+
+	c.Delete(t, "/v1/knowledge-bases/"+base)
+	up.Next(wants("search_knowledge", object{"query": "refund"}), wants("search_knowledge", object{}), gatewaytest.Answer("I cannot look it up."))
+	run = c.ran(t, "clerk", input("And now?")).Want("status", "completed", "output.message", "I cannot look it up.")
+	c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.1.status", "failed", "data.3.status", "failed")
+	for i, want := range []string{"not found", "query must be a text"} {
+		if told := string(up.Requests()[3+i].Body); !strings.Contains(told, want) {
+			t.Errorf("the model is not told %q: %s", want, told)
+		}
+	}
+}

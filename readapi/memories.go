@@ -62,7 +62,7 @@ func (a *API) memories() {
 			}
 			_, ws := tenant(ctx)
 			m, err := a.Memories.Get(ctx, ws, id)
-			return httpx.Reply[view.Memory]{Body: memoryView(m), Revision: &m.Revision}, err
+			return httpx.Reply[view.Memory]{Body: a.memoryView(m), Revision: &m.Revision}, err
 		},
 		alive: func(m *history.Moment[memory.State]) bool {
 			s := m.State
@@ -77,6 +77,8 @@ type Meaning interface {
 	// Of asks the embedding model, on the account of who asks; the zero Meaning
 	// when memories are not embedded.
 	Of(ctx context.Context, p domain.Principal, text string) (memories.Meaning, error)
+	// Model that memories are embedded by, "" for none.
+	Model() string
 }
 
 // meaningOf is the meaning of a query. Without it words answer alone, which is
@@ -90,9 +92,12 @@ func (a *API) meaningOf(ctx context.Context, text string) memories.Meaning {
 	return like
 }
 
-func memoryView(m memories.Memory) view.Memory {
+func (a *API) memoryView(m memories.Memory) view.Memory {
 	v := view.MemoryOf(&m.State)
 	v.DuplicateOf = m.DuplicateOf
+	if model := a.Meaning.Model(); model != "" && m.Content != "" {
+		v.Embedding = view.EmbeddingOf(model, m.Model, m.FailureCode, m.Failure)
+	}
 	return v
 }
 
@@ -123,7 +128,7 @@ func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[h
 	if err != nil {
 		return none, err
 	}
-	return list(found, always(memoryView))
+	return list(found, always(a.memoryView))
 }
 
 func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
@@ -142,7 +147,7 @@ func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Rep
 	}
 	out := httpx.List[view.Memory]{HasMore: more, Items: make([]view.Memory, len(found))}
 	for i, m := range found {
-		out.Items[i] = memoryView(m.Memory)
+		out.Items[i] = a.memoryView(m.Memory)
 		out.Items[i].Score = &m.Score
 	}
 	return httpx.Reply[httpx.List[view.Memory]]{Body: out}, nil

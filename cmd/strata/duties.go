@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"strata/commands/memories"
 	"strata/commands/timers"
 	"strata/commands/trainer"
 	"strata/domain"
@@ -115,10 +116,11 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	}
 	documents := a.processor()
 	executor := a.newExecutor(documents)
+	rememberer := a.rememberer()
 	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(documents.Reactor()),
 		d.router.AddReactor(executor.Reactor()), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
 		d.router.AddWriter(vectors.NewWriter(a.click, a.tablesOwner().Installation)),
-		d.router.AddReactor(a.rememberer()), d.router.AddReactor(a.personaUploads()))
+		d.router.AddReactor(rememberer), d.router.AddReactor(a.personaUploads()))
 	err = errors.Join(err, d.router.AddReactor(trainer.Withdrawals{Handler: a.handler, Clusters: a.clusterTrainings()}),
 		d.router.AddWriter(leaderboards.NewWriter(a.click, a.tablesOwner().Installation)))
 	if !a.cfg.ClickHouse.OverKafka {
@@ -135,7 +137,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	a.erasures.Nudge() // what was left to who is on duty
 	for name, f := range map[string]func(context.Context) error{
 		"analytics writer": d.writer.Run, "housekeeping": a.housekeeping, "scans of connectors": a.scanFiles, "steps": a.performing(executor), "timers": a.fireTimers,
-		"trainer": a.train,
+		"trainer": a.train, "embedding of memories": memories.NewSweeper(rememberer, a.log).Run,
 	} {
 		d.work.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {

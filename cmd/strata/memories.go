@@ -25,6 +25,9 @@ type meaning struct {
 	cfg      config.Memories
 }
 
+// Model implements readapi.Meaning.
+func (m meaning) Model() string { return m.cfg.EmbeddingModel }
+
 // Of implements readapi.Meaning.
 func (m meaning) Of(ctx context.Context, p domain.Principal, text string) (memories.Meaning, error) {
 	if m.cfg.EmbeddingModel == "" {

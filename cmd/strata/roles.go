@@ -14,6 +14,7 @@ import (
 	"strata/projections/conversations"
 	identitymodel "strata/projections/identity"
 	knowledgemodel "strata/projections/knowledge"
+	"strata/projections/memories"
 	"strata/projections/personas"
 	"strata/projections/resources"
 	"strata/projections/states"
@@ -87,6 +88,7 @@ func (r role) models() []projections.Model {
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 		knowledgemodel.Name: writing | reading | projecting,
+		memories.Name:       reading | projecting, // who embeds looks for what is alike
 		trainings.Name:      reading | projecting,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {

@@ -6,4 +6,7 @@
 // the model cannot be had, the memory is found by its words. What is embedded is
 // written down as a fact, so that a crash repeats at most the one call that it cut
 // off, and folding read models again costs nothing.
+//
+// A text that cannot be embedded, because the model is away or a budget refuses,
+// keeps nothing back: the failure is a fact, too, and a [Sweeper] tries again.
 package memories

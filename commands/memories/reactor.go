@@ -2,6 +2,7 @@ package memories
 
 import (
 	"context"
+	"errors"
 	"unicode/utf8"
 
 	"strata/commands"
@@ -29,6 +30,10 @@ type Index interface {
 	// Nearest finds the memory beside one that is most like a vector, among those
 	// that belong to the same: "" for none.
 	Nearest(ctx context.Context, workspace string, beside *memory.State, model string, vector []byte) (id string, likeness float64, err error)
+	// Failing draws memories whose text could not be embedded when that was last
+	// tried, at most so many of a workspace: others each time, so that one that never
+	// succeeds keeps none back.
+	Failing(ctx context.Context, perWorkspace int) ([]memory.Unembedded, error)
 }
 
 // Config of a Reactor.
@@ -63,14 +68,17 @@ func (*Reactor) Filter() *streams.Filter {
 func (r *Reactor) Handle(ctx context.Context, e domain.Event) error {
 	switch f := e.Fact.(type) {
 	case memory.Added, memory.Revised:
-		s, err := r.load(ctx, e)
+		s, err := r.load(ctx, domain.System(e.Meta.Organization, e.Meta.Workspace), e.Stream.Key())
 		if err != nil || s.Deleted {
 			return unlessGone(err)
 		}
 		if err := r.schedule(ctx, s, e); err != nil {
 			return err
 		}
-		return r.embed(ctx, s, e)
+		req := follow(e, s.ID)
+		req.Principal = domain.System(e.Meta.Organization, e.Meta.Workspace)
+		_, err = r.embed(ctx, s, req)
+		return err
 	case memory.Forgotten, memory.Expired:
 		if err := timers.Clear(ctx, r.cfg.Handler, of(e), e); err != nil {
 			return err
@@ -85,8 +93,8 @@ func (r *Reactor) Handle(ctx context.Context, e domain.Event) error {
 }
 
 // load reads the memory as it is now: the event may have been overtaken.
-func (r *Reactor) load(ctx context.Context, e domain.Event) (*memory.State, error) {
-	return commands.Load(ctx, r.cfg.Handler, memory.Aggregate, domain.System(e.Meta.Organization, e.Meta.Workspace), e.Stream.Key(),
+func (r *Reactor) load(ctx context.Context, p domain.Principal, id string) (*memory.State, error) {
+	return commands.Load(ctx, r.cfg.Handler, memory.Aggregate, p, id,
 		func(l *commands.Loaded[memory.State]) *memory.State {
 			s := *l.State
 			s.Metadata = nil // not needed, and not ours to keep
@@ -104,45 +112,79 @@ func (r *Reactor) schedule(ctx context.Context, s *memory.State, e domain.Event)
 	return timers.Set(ctx, r.cfg.Handler, of(e), s.ExpiresAt, e)
 }
 
-// embed gives the memory the vector of its text, unless it has it.
-func (r *Reactor) embed(ctx context.Context, s *memory.State, e domain.Event) error {
-	if r.cfg.Model == "" || s.Content == "" || s.Erased {
-		return nil
+// outcome is how a try to embed a memory ended.
+type outcome int
+
+const (
+	needless outcome = iota // it has its vector, or is to have none
+	kept
+	refused
+)
+
+// embed gives the memory the vector of its text, unless it has it. What the model,
+// a budget or the index answers is no error of the event: it is recorded, and the
+// text is tried again later (see [Sweeper]), while the events after it go on.
+func (r *Reactor) embed(ctx context.Context, s *memory.State, req commands.Request) (outcome, error) {
+	if r.cfg.Model == "" || s.Content == "" || s.Erased || s.Deleted {
+		return needless, nil
 	}
-	p, said := domain.System(e.Meta.Organization, e.Meta.Workspace), memory.Fingerprint(s.Content)
-	stands, err := commands.Load(ctx, r.cfg.Handler, memory.Vectors, p, s.ID,
+	said := memory.Fingerprint(s.Content)
+	stands, err := commands.Load(ctx, r.cfg.Handler, memory.Vectors, req.Principal, s.ID,
 		func(l *commands.Loaded[memory.Vector]) bool {
 			return l.State.Removed || l.State.Stands(said, r.cfg.Model, s.Subject())
 		})
 	if err := unlessGone(err); err != nil || stands {
-		return err
+		return needless, err
 	}
+	req.ID, req.Create = s.ID, true
+	f, failed := r.vector(ctx, s, req.Principal)
+	if ctx.Err() != nil { // we stop; that says nothing about the text
+		return needless, ctx.Err()
+	}
+	if failed != nil {
+		code, reason := inShort(failed)
+		return refused, runOn(ctx, r, memory.Vectors, req, memory.Fail{EmbeddingFailed: memory.EmbeddingFailed{
+			Of: said, Model: r.cfg.Model, Code: code, Reason: reason, Subject: s.Subject()}})
+	}
+	return kept, runOn(ctx, r, memory.Vectors, req, memory.Keep{Embedded: f})
+}
+
+// vector asks the model what a memory means, and the index what is like it.
+func (r *Reactor) vector(ctx context.Context, s *memory.State, p domain.Principal) (f memory.Embedded, err error) {
 	vectors, err := r.cfg.Embedder.Embed(ctx, p, r.cfg.Model, []string{Cut(s.Content)})
 	if err != nil {
-		return err
+		return f, err
 	}
 	if len(vectors) != 1 {
-		return domain.Errorf(domain.CodeAIService, "the embedding model %s answered with %d vectors for one text", r.cfg.Model, len(vectors))
+		return f, domain.Errorf(domain.CodeAIService, "the embedding model %s answered with %d vectors for one text", r.cfg.Model, len(vectors))
 	}
-	f := memory.Embedded{Of: said, Model: r.cfg.Model, Numbers: memory.Pack(vectors[0]), Subject: s.Subject()}
-	near, likeness, err := r.cfg.Index.Nearest(ctx, e.Meta.Workspace, s, f.Model, f.Numbers)
-	if err != nil {
-		return err
-	}
+	f = memory.Embedded{Of: memory.Fingerprint(s.Content), Model: r.cfg.Model, Numbers: memory.Pack(vectors[0]), Subject: s.Subject()}
+	near, likeness, err := r.cfg.Index.Nearest(ctx, p.Workspace, s, f.Model, f.Numbers)
 	if near != "" && likeness >= r.cfg.Duplicate {
 		f.DuplicateOf = near
 	}
-	req := follow(e, s.ID)
-	req.Principal, req.Create = p, true
-	return runOn(ctx, r, memory.Vectors, req, memory.Keep{Embedded: f})
+	return f, err
+}
+
+// maxReason bounds what is recorded of a failure, in bytes.
+const maxReason = 1000
+
+// inShort is what a memory tells of a failure.
+func inShort(err error) (domain.Code, string) {
+	reason := "a fault of the server's own; its log tells more"
+	if e, ok := errors.AsType[*domain.Error](err); ok {
+		reason = e.Message // without the cause, which is for the log
+	}
+	return domain.CodeOf(err), cut(reason, maxReason)
 }
 
 // Cut is the part of a text that is embedded.
-func Cut(text string) string {
-	if len(text) <= MaxText {
+func Cut(text string) string { return cut(text, MaxText) }
+
+func cut(text string, end int) string {
+	if len(text) <= end {
 		return text
 	}
-	end := MaxText
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

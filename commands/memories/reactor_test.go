@@ -35,6 +35,8 @@ type world struct {
 	fails error
 	near  string // what is nearest, and how
 	like  float64
+
+	failing []memory.Unembedded
 }
 
 var tenant = domain.System("org_1", "ws_1")
@@ -65,6 +67,9 @@ func (w *world) Embed(_ context.Context, p domain.Principal, model string, texts
 func (w *world) Nearest(context.Context, string, *memory.State, string, []byte) (string, float64, error) {
 	return w.near, w.like, nil
 }
+
+// Failing implements memories.Index.
+func (w *world) Failing(context.Context, int) ([]memory.Unembedded, error) { return w.failing, nil }
 
 func (w *world) ok(err error) {
 	w.Helper()
@@ -139,24 +144,45 @@ func TestEmbedsOnce(t *testing.T) {
 	}
 }
 
-// A model that is away leaves the event to be delivered again; the expiry does not
-// wait for it.
-func TestModelAway(t *testing.T) {
+// A model that is away, or a budget that refuses, is recorded once and keeps nothing
+// back, neither the expiry nor what happens next.
+func TestRefused(t *testing.T) {
 	w := newWorld(t)
-	w.fails = errors.New("away")
+	w.fails = domain.Errorf(domain.CodeQuotaExceeded, "the budget is spent").Because(errors.New("a cause for the log"))
 	due := w.now.Add(time.Hour)
-	if err := w.do(add("tea", due)); !errors.Is(err, w.fails) {
-		t.Errorf("error %v", err)
-	}
+	w.ok(w.do(add("tea", due)))
+	w.ok(w.r.Handle(t.Context(), w.last))
 	got, err := commands.Load(t.Context(), w.h, timer.Aggregate, tenant, timer.ID(memories.Expiry, "mem_1"),
 		func(l *commands.Loaded[timer.State]) time.Time { return l.State.Due })
 	if err != nil || !got.Equal(due) {
 		t.Errorf("due %v, %v", got, err)
 	}
+	want := memory.EmbeddingFailed{Of: memory.Fingerprint("tea"), Model: "m", Code: domain.CodeQuotaExceeded, Reason: "the budget is spent", Subject: "user_bob"}
+	if all := w.vectors(); len(all) != 1 || all[0] != want {
+		t.Errorf("facts %+v", all)
+	}
+	w.fails = errors.New("not for the eyes of callers")
+	w.ok(w.do(revise("coffee")))
+	if all := w.vectors(); len(all) != 2 || strings.Contains(all[1].(memory.EmbeddingFailed).Reason, "eyes") { //nolint:forcetypeassert // a test
+		t.Errorf("facts %+v", all)
+	}
 	w.fails = nil
-	w.ok(w.r.Handle(t.Context(), w.last))
-	if len(w.vectors()) != 1 {
-		t.Errorf("facts %+v", w.vectors())
+	w.ok(w.do(revise("milk")))
+	if all := w.vectors(); len(all) != 3 {
+		t.Errorf("facts %+v", all)
+	}
+}
+
+// A process that stops in the middle of a call has not failed.
+func TestStoppingIsNoFailure(t *testing.T) {
+	w := newWorld(t)
+	w.fails = context.Canceled
+	w.ok(w.do(add("tea", time.Time{})))
+	before := len(w.vectors())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.r.Handle(ctx, w.last); err == nil || len(w.vectors()) != before {
+		t.Errorf("error %v, facts %+v", err, w.vectors())
 	}
 }
 

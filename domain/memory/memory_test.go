@@ -26,7 +26,7 @@ var added = memory.Added{
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestGolden(t *testing.T) {
-	domaintest.Golden(t, slices.Concat(memory.FactTypes(), memory.Vectors.Facts), embedded, memory.VectorRemoved{}, added,
+	domaintest.Golden(t, slices.Concat(memory.FactTypes(), memory.Vectors.Facts), embedded, failed, memory.VectorRemoved{}, added,
 		memory.Revised{Changed: domain.Doc{"content": raw(`"Bob prefers coffee"`), "importance": raw("null")}, Subject: "user_bob"},
 		memory.Forgotten{}, memory.Expired{})
 }

@@ -18,15 +18,17 @@ type Vector struct {
 	Model   string // that made the vector
 	Subject string // whose key seals it
 	Removed bool   // the memory is gone, and so this is, for good
+
+	Failed EmbeddingFailed // the last try, if it failed
 }
 
 // Vectors folds the streams of vectors. The numbers are not kept in the state:
 // no decision needs them.
 var Vectors = &domain.Aggregate[Vector]{
-	Category: "memory_vector", Prefix: "mem", Noun: "vector of a memory", Fold: "1",
+	Category: "memory_vector", Prefix: "mem", Noun: "vector of a memory", Fold: "2",
 	New:   func(id string) *Vector { return &Vector{ID: id} },
 	Apply: func(v *Vector, e domain.Event) { v.apply(e) },
-	Facts: []domain.FactType{domain.FactOf[Embedded](), domain.FactOf[VectorRemoved]()},
+	Facts: []domain.FactType{domain.FactOf[Embedded](), domain.FactOf[EmbeddingFailed](), domain.FactOf[VectorRemoved]()},
 }
 
 // Embedded says what the text of a memory means to a model.
@@ -53,7 +55,9 @@ func (VectorRemoved) EventType() string { return "memory_vector.removed.v1" }
 func (v *Vector) apply(e domain.Event) {
 	switch f := e.Fact.(type) {
 	case Embedded:
-		v.Of, v.Model, v.Subject = f.Of, f.Model, f.Subject
+		v.Of, v.Model, v.Subject, v.Failed = f.Of, f.Model, f.Subject, EmbeddingFailed{}
+	case EmbeddingFailed:
+		v.Failed = f
 	case VectorRemoved:
 		*v = Vector{ID: v.ID, Removed: true}
 	case domain.Erased:

@@ -33,6 +33,20 @@ func TestRemove(t *testing.T) {
 	domaintest.Given(t, memory.Vectors, embedded, memory.VectorRemoved{}).When(memory.Remove{}).ThenNothing()
 }
 
+var failed = memory.EmbeddingFailed{Of: embedded.Of, Model: embedded.Model, Code: domain.CodeQuotaExceeded, Reason: "the budget is spent", Subject: "user_bob"}
+
+func TestFail(t *testing.T) {
+	later := failed
+	later.Reason = "the model is unknown"
+	domaintest.Given(t, memory.Vectors).When(memory.Fail{EmbeddingFailed: failed}).Then(failed)
+	domaintest.Given(t, memory.Vectors, failed).When(memory.Fail{EmbeddingFailed: failed}).ThenNothing()
+	domaintest.Given(t, memory.Vectors, failed).When(memory.Fail{EmbeddingFailed: later}).Then(later)
+	domaintest.Given(t, memory.Vectors, failed).When(memory.Keep{Embedded: embedded}).Then(embedded)
+	domaintest.Given(t, memory.Vectors, failed, embedded).When(memory.Fail{EmbeddingFailed: failed}).ThenNothing()
+	domaintest.Given(t, memory.Vectors, memory.VectorRemoved{}).When(memory.Fail{EmbeddingFailed: failed}).ThenNothing()
+	domaintest.Given(t, memory.Vectors).When(memory.Fail{}).ThenError(domain.CodeValidation, "of", "code")
+}
+
 // Likeness is the cosine, whatever the lengths were.
 func TestLikeness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -20,10 +20,35 @@ type Memory struct {
 	Metadata    domain.Doc `json:"metadata,omitempty" doc:"The client's own data."`
 	Importance  *float64   `json:"importance,omitempty" doc:"From 0 (trivial) to 1 (vital)." example:"0.5"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"The memory that said nearly the same when this one was embedded. Both are kept; it is for you to choose."`
+	Embedding   *Embedding `json:"embedding,omitempty" doc:"Whether it is found by its meaning, beside its words; in answers of reads."`
 	Score       *float64   `json:"score,omitempty" doc:"How well it fits a search, from 0 to 1; in search answers only."`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 	CreatedAt   time.Time  `json:"created_at"`
 	UpdatedAt   time.Time  `json:"updated_at"`
+}
+
+// Embedding tells whether a memory is found by its meaning.
+type Embedding struct {
+	Status string `json:"status" enum:"pending,embedded,failed,outdated" doc:"pending: not yet, and tried again by itself; failed: refused, for a reason that somebody has to mend, and tried again now and then; outdated: by a model that is not used any more." example:"embedded"`
+	Model  string `json:"model,omitempty" doc:"That embedded the text." example:"strata/embed-1"`
+	Code   string `json:"code,omitempty" doc:"Of the error of the last try that failed." example:"QUOTA_EXCEEDED"`
+	Reason string `json:"reason,omitempty" doc:"What that error said."`
+}
+
+// EmbeddingOf shows how the embedding of a text stands with the model that is in use:
+// by which model it was made ("" for none), or why it could not be.
+func EmbeddingOf(inUse, model string, code domain.Code, reason string) *Embedding {
+	e := &Embedding{Status: "pending", Model: model, Code: string(code), Reason: reason}
+	switch {
+	case code != "" && !memory.Passing(code):
+		e.Status = "failed"
+	case code != "" || model == "":
+	case model == inUse:
+		e.Status = "embedded"
+	default:
+		e.Status = "outdated"
+	}
+	return e
 }
 
 // MemoryOf shows a memory's state.

@@ -31,6 +31,13 @@ func applyVector(ctx context.Context, tx projections.Tx, e domain.Event) error {
 		_, err := tx.Exec(ctx, `INSERT INTO memory_vectors (memory, of, model, numbers, duplicate_of) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (memory) DO UPDATE SET of = excluded.of, model = excluded.model, numbers = excluded.numbers, duplicate_of = excluded.duplicate_of`,
 			e.Stream.Key(), f.Of, f.Model, f.Numbers, f.DuplicateOf)
+		if err != nil {
+			return err
+		}
+		return dropFailure(ctx, tx, e.Stream.Key())
+	case memory.EmbeddingFailed:
+		_, err := tx.Exec(ctx, `INSERT OR REPLACE INTO memory_failures (memory, organization, workspace, of, code, reason) VALUES (?, ?, ?, ?, ?, ?)`,
+			e.Stream.Key(), e.Meta.Organization, e.Meta.Workspace, f.Of, string(f.Code), f.Reason)
 		return err
 	case memory.VectorRemoved, domain.Erased:
 		return dropVector(ctx, tx, e.Stream.Key())
@@ -39,8 +46,36 @@ ON CONFLICT (memory) DO UPDATE SET of = excluded.of, model = excluded.model, num
 }
 
 func dropVector(ctx context.Context, tx projections.Tx, id string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM memory_vectors WHERE memory = ?`, id)
+	if _, err := tx.Exec(ctx, `DELETE FROM memory_vectors WHERE memory = ?`, id); err != nil {
+		return err
+	}
+	return dropFailure(ctx, tx, id)
+}
+
+func dropFailure(ctx context.Context, tx projections.Tx, id string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM memory_failures WHERE memory = ?`, id)
 	return err
+}
+
+// Failing draws memories whose text could not be embedded when that was last tried,
+// at most so many of a workspace: others each time.
+func (q *Queries) Failing(ctx context.Context, perWorkspace int) ([]memory.Unembedded, error) {
+	rows, err := q.db.Query(ctx, `SELECT organization, workspace, id FROM (
+	SELECT f.organization, f.workspace, m.id, row_number() OVER (PARTITION BY f.workspace ORDER BY random()) AS n
+	FROM memory_failures f JOIN memories m ON m.id = f.memory AND m.said = f.of) WHERE n <= ?`, perWorkspace)
+	if err != nil {
+		return nil, fmt.Errorf("memories without a vector: %w", err)
+	}
+	defer rows.Close()
+	var all []memory.Unembedded
+	for rows.Next() {
+		var m memory.Unembedded
+		if err := rows.Scan(&m.Organization, &m.Workspace, &m.ID); err != nil {
+			return nil, fmt.Errorf("memories without a vector: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, rows.Err()
 }
 
 // alike finds the memories whose meaning counts, adds them to the candidates and

@@ -121,3 +121,46 @@ func TestNearest(t *testing.T) {
 		t.Errorf("a duplicate of nothing: %+v, %v", m, err)
 	}
 }
+
+// A failure is told of as long as the text is what failed, and is drawn to be tried again.
+func TestFailing(t *testing.T) {
+	w := newWorld(t)
+	failed := func(text string) memory.EmbeddingFailed {
+		return memory.EmbeddingFailed{Of: memory.Fingerprint(text), Model: "m", Code: domain.CodeQuotaExceeded, Reason: "spent"}
+	}
+	for _, m := range []struct{ workspace, id string }{{"ws_1", "mem_1"}, {"ws_1", "mem_2"}, {"ws_1", "mem_3"}, {"ws_2", "mem_4"}, {"ws_1", "mem_5"}} {
+		w.given(m.workspace, m.id, added("tea"))
+		w.embed(m.workspace, m.id, failed("tea"))
+	}
+	w.given("ws_1", "mem_5", memory.Forgotten{})
+	w.caughtUp()
+	drawn := func(perWorkspace int, want string) {
+		t.Helper()
+		all, err := w.Failing(t.Context(), perWorkspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := map[string]int{}
+		for _, m := range all {
+			of[m.Workspace]++
+		}
+		w.want(fmt.Sprint(of), want)
+	}
+	drawn(9, "map[ws_1:3 ws_2:1]")
+	drawn(2, "map[ws_1:2 ws_2:1]")
+	if m, err := w.Get(t.Context(), "ws_1", "mem_1"); err != nil || m.FailureCode != domain.CodeQuotaExceeded || m.Failure != "spent" || m.Model != "" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	w.embed("ws_1", "mem_1", vector("tea", 1, 0))
+	w.given("ws_1", "mem_2", memory.Revised{Changed: domain.Doc{"content": raw(`"cars"`)}})
+	w.embed("ws_1", "mem_3", domain.Erased{Type: failed("tea").EventType()})
+	w.caughtUp()
+	drawn(9, "map[ws_2:1]")
+	if m, err := w.Get(t.Context(), "ws_1", "mem_1"); err != nil || m.FailureCode != "" || m.Model != "m" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err := w.Get(t.Context(), "ws_1", "mem_2"); err != nil || m.FailureCode != "" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	projectionstest.CheckRebuild(t, w.codec, memories.Model{}, w.log)
+}

@@ -50,6 +50,15 @@ CREATE TABLE memory_vectors (
   model        TEXT NOT NULL,
   numbers      BLOB NOT NULL,
   duplicate_of TEXT NOT NULL
+) WITHOUT ROWID;
+-- Why a text has no vector: the last try of those that failed.
+CREATE TABLE memory_failures (
+  memory       TEXT PRIMARY KEY,
+  organization TEXT NOT NULL,
+  workspace    TEXT NOT NULL,
+  of           TEXT NOT NULL,
+  code         TEXT NOT NULL,
+  reason       TEXT NOT NULL
 ) WITHOUT ROWID;`
 
 const indexes = `
@@ -78,7 +87,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 3 }
+func (Model) Version() int { return 4 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {

@@ -22,6 +22,11 @@ type Memory struct {
 	Revision domain.Revision
 	// DuplicateOf is the memory that said nearly the same when this one was embedded.
 	DuplicateOf string
+	// Model that embedded the text as it is, "" while none has.
+	Model string
+	// Why the text is not embedded, when that was tried and failed.
+	FailureCode domain.Code
+	Failure     string
 }
 
 // Filter narrows a list or a search. Empty fields do not.
@@ -56,7 +61,10 @@ const columns = `memories.id, provider, memories.content, type, agent_id, user_i
 // shown are the columns of an answer. The memory that a duplicate repeats may have
 // gone since.
 const shown = columns + `, coalesce((SELECT duplicate_of FROM memory_vectors WHERE memory = memories.id AND of = said
-	AND EXISTS (SELECT 1 FROM memories o WHERE o.id = duplicate_of)), '')`
+	AND EXISTS (SELECT 1 FROM memories o WHERE o.id = duplicate_of)), ''),
+	coalesce((SELECT model FROM memory_vectors WHERE memory = memories.id AND of = said), ''),
+	coalesce((SELECT code FROM memory_failures WHERE memory = memories.id AND of = said), ''),
+	coalesce((SELECT reason FROM memory_failures WHERE memory = memories.id AND of = said), '')`
 
 func into(s *memory.State, revision *domain.Revision) []any {
 	return []any{&s.ID, &s.Provider, &s.Content, &s.Type, &s.AgentID, &s.UserID, &s.SessionID, &s.AppID, fold.Doc{Into: &s.Metadata},
@@ -65,7 +73,7 @@ func into(s *memory.State, revision *domain.Revision) []any {
 
 func scan(r query.Row) (Memory, error) {
 	m := Memory{State: memory.State{Exists: true}}
-	err := r.Scan(append(into(&m.State, &m.Revision), &m.DuplicateOf)...)
+	err := r.Scan(append(into(&m.State, &m.Revision), &m.DuplicateOf, &m.Model, &m.FailureCode, &m.Failure)...)
 	return m, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/catalogue"
+	"strata/domain/memory"
 	"strata/internal/outbound"
 	"strata/projections/agentruns"
 	"strata/writeapi/agents"
@@ -24,7 +25,7 @@ func (a *app) openAgents(context.Context) error {
 		return nil
 	})
 	a.resources.Also(catalogue.Agents.Name, a.checkAgent)
-	a.agents = &agents.Service{Knowledge: a.retriever(), Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
+	a.agents = &agents.Service{Knowledge: a.retriever(), Memories: agentMemories{a}, Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
 		Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
 	return nil
 }
@@ -44,6 +45,7 @@ func (a *app) checkAgent(ctx context.Context, p domain.Principal, d domain.Doc) 
 		}
 		f.Add(!there, fmt.Sprintf("dataset_ids[%d]", i), "names no knowledge base: %q", base)
 	}
+	f.Add(agent.MemoryProvider != "" && agent.MemoryProvider != memory.Internal, "memory_provider", "names no provider of memories: %q", agent.MemoryProvider)
 	return f.Err()
 }
 

@@ -150,8 +150,8 @@ func TestPlan(t *testing.T) {
 func TestFork(t *testing.T) {
 	s := given(t, started, began(1), asked, began(2), tool(2, "a"), began(3), tool(3, "b"), began(4)).State()
 	for step, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 4} {
-		if got, err := s.Fork(step); err != nil || len(got) != want {
-			t.Errorf("from step %d: %d messages, want %d (%v)", step, len(got), want, err)
+		if f, err := s.Fork(step); err != nil || len(f.Messages) != want || f.Recall || f.Origin.Step != step {
+			t.Errorf("from step %d: %d messages, want %d (%v)", step, len(f.Messages), want, err)
 		}
 	}
 	if _, err := s.Fork(5); domain.CodeOf(err) != domain.CodeNotFound {
@@ -222,4 +222,35 @@ func TestRunsEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An agent that remembers begins with what it recalls; a run that is forked later
+// has the same, one that is forked there recalls anew.
+func TestRecall(t *testing.T) {
+	recalling := started
+	recalling.Agent.Memory, recalling.Recall = "internal", true
+	recalling.Messages = []agentrun.Message{{Role: "user", Content: "I am Ann"}, {Role: "assistant", Content: "hello"}, {Role: "user", Content: "Who am I?"}}
+	s := given(t, recalling).State()
+	if len(s.Steps) != 1 || s.Steps[0].Kind() != agentrun.Memory || s.Steps[0].Call.Arguments != `{"query":"Who am I?"}` {
+		t.Fatalf("it does not begin with recalling: %+v", s.Steps)
+	}
+	if p := s.Plan(domaintest.Now); len(p.Steps) != 1 || p.Steps[0].Step != 1 {
+		t.Errorf("the model does not wait: %+v", p)
+	}
+	given(t, recalling, began(1)).When(agentrun.Answer{ModelAnswered: answered}).ThenError(domain.CodeConflict)
+	given(t, recalling, began(1)).When(agentrun.AnswerTool{ToolAnswered: tool(1, "m")}).Then(tool(1, "m"))
+	s = given(t, recalling, began(1), tool(1, "m")).State()
+	if s.Memories != "m" || len(s.Messages) != 3 || len(s.Steps) != 2 || s.Steps[1].Type != agentrun.LLM {
+		t.Errorf("what was recalled is not known: %+v", s)
+	}
+	if f, err := s.Fork(2); err != nil || f.Recall || f.Memories != "m" || len(f.Messages) != 3 {
+		t.Errorf("forked from the model's call: %+v %v", f, err)
+	}
+	if f, err := s.Fork(1); err != nil || !f.Recall || f.Memories != "" {
+		t.Errorf("forked from recalling: %+v %v", f, err)
+	}
+	broken := given(t, recalling, began(1), agentrun.ToolAnswered{Step: 1, Output: "away", Failed: true, Subject: "user_ann"}).State()
+	if broken.Memories != "" || len(broken.Steps) != 2 {
+		t.Errorf("without memories it does not go on: %+v", broken)
+	}
 }

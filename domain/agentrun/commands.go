@@ -1,6 +1,7 @@
 package agentrun
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -36,12 +37,7 @@ func (c Start) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 		return nil, err
 	}
 	f.Deadline = env.Now.Add(c.Timeout)
-	if f.Subject == "" {
-		f.Subject = f.UserID
-	}
-	if f.Subject == "" {
-		f.Subject = s.ID
-	}
+	f.Subject = cmp.Or(f.Subject, f.Person, f.UserID, s.ID)
 	return []domain.Fact{f}, nil
 }
 
@@ -168,7 +164,7 @@ func (c AnswerTool) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	if step.Type != Tool {
+	if step.Type == LLM {
 		return nil, domain.Errorf(domain.CodeConflict, "step %d is no call of a tool", c.Step)
 	}
 	f := c.ToolAnswered

@@ -17,7 +17,8 @@ type Agent struct {
 	Temperature   *float64       `json:"temperature,omitempty"`
 	MaxTokens     int            `json:"max_tokens,omitempty"`
 	Tools         []string       `json:"tools,omitempty"`
-	DatasetIDs    []string       `json:"dataset_ids,omitempty"` // knowledge bases it may search
+	DatasetIDs    []string       `json:"dataset_ids,omitempty"`     // knowledge bases it may search
+	Memory        string         `json:"memory_provider,omitempty"` // where it remembers; "": nowhere
 	OutputSchema  map[string]any `json:"output_schema,omitempty"`
 	MaxSteps      int            `json:"max_steps"` // calls of the model
 	MaxCost       domain.Money   `json:"max_cost_micro_usd,omitempty"`
@@ -63,7 +64,10 @@ type Started struct {
 	AppID     string          `json:"app_id,omitempty"`
 	Deadline  time.Time       `json:"deadline"`
 	Origin    *Origin         `json:"origin,omitempty"`
-	Subject   string          `json:"subject"` // whose key seals this fact
+	Person    string          `json:"person,omitempty"`   // whom it is about, if that is not who started it
+	Recall    bool            `json:"recall,omitempty"`   // it begins with what the agent remembers
+	Memories  string          `json:"memories,omitempty"` // what the run it was forked from had recalled
+	Subject   string          `json:"subject"`            // whose key seals this fact
 }
 
 // EventType implements domain.Fact.

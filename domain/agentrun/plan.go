@@ -1,6 +1,7 @@
 package agentrun
 
 import (
+	"slices"
 	"time"
 
 	"strata/domain"
@@ -52,17 +53,23 @@ func (s *State) Plan(now time.Time) Plan {
 }
 
 // Fork is what a run begins with that repeats another from one of its steps: as
-// the model was asked then. A tool's step is repeated with the call of the model
-// that asked for it. Errors: NOT_FOUND when there is no such step, CONFLICT for one
-// that never began.
-func (s *State) Fork(index int) ([]Message, error) {
+// the model was asked then, with what had been recalled. A tool's step is repeated
+// with the call of the model that asked for it. It shares nothing that changes with
+// the state. Errors: NOT_FOUND when there is no such step.
+func (s *State) Fork(index int) (Started, error) {
 	step := s.step(index)
 	if step == nil {
-		return nil, domain.Errorf(domain.CodeNotFound, "agent run %q has no step %d", s.ID, index)
+		return Started{}, domain.Errorf(domain.CodeNotFound, "agent run %q has no step %d", s.ID, index)
 	}
+	origin := &Origin{Run: s.ID, Step: index}
 	for step.Type == Tool {
 		index--
 		step = s.step(index)
 	}
-	return s.Messages[:step.Message:step.Message], nil
+	f := Started{Agent: s.Agent, Input: s.Input, Messages: slices.Clone(s.Messages[:step.Message]), SessionID: s.SessionID, Person: s.Person,
+		Origin: origin, Memories: s.Memories, Subject: s.Subject}
+	if step.Type == Memory {
+		f.Recall, f.Memories = true, ""
+	}
+	return f, nil
 }

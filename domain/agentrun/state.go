@@ -3,6 +3,7 @@ package agentrun
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"strata/domain"
@@ -25,19 +26,29 @@ func (s Status) Over() bool { return s == IsCompleted || s == IsFailed || s == I
 
 // The types of steps.
 const (
-	LLM  = "llm"
-	Tool = "tool"
+	LLM    = "llm"
+	Tool   = "tool"
+	Memory = "memory" // recalls what the agent remembers, before its model is asked
 )
 
-// SearchKnowledge is the target of calls that look something up in the agent's
-// knowledge bases.
-const SearchKnowledge = "search_knowledge"
+// The targets of calls that are not of tools elsewhere.
+const (
+	SearchKnowledge = "search_knowledge" // in the agent's knowledge bases
+	Recall          = "recall"           // memories
+	Remember        = "remember"         // something
+)
 
 // Kind is what sort of step it is for those who watch the run: a tool that looks
 // something up is a retrieval.
 func (s *Step) Kind() string {
-	if s.Call != nil && s.Call.Target == SearchKnowledge {
+	if s.Call == nil {
+		return s.Type
+	}
+	switch s.Call.Target {
+	case SearchKnowledge:
 		return "retrieval"
+	case Recall, Remember:
+		return Memory
 	}
 	return s.Type
 }
@@ -45,7 +56,7 @@ func (s *Step) Kind() string {
 // Step is one step of a run.
 type Step struct {
 	Index      int          `json:"index"` // from 1
-	Type       string       `json:"type"`  // LLM or Tool
+	Type       string       `json:"type"`  // LLM, Tool or Memory
 	Name       string       `json:"name"`  // model or tool
 	Call       *Call        `json:"call,omitempty"`
 	Message    int          `json:"message"`             // how many messages the model was shown before it
@@ -89,6 +100,8 @@ type State struct {
 	AppID      string          `json:"app_id,omitempty"`
 	Deadline   time.Time       `json:"deadline,omitzero"`
 	Origin     *Origin         `json:"origin,omitempty"`
+	Person     string          `json:"person,omitempty"`
+	Memories   string          `json:"memories,omitempty"` // recalled, as JSON; "" when there are none
 	Subject    string          `json:"subject,omitempty"`
 	Steps      []Step          `json:"steps,omitempty"`
 	Corrected  bool            `json:"corrected,omitempty"` // the model was told once that its answer is wrong
@@ -105,7 +118,7 @@ type State struct {
 
 // Aggregate folds the streams of runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "1",
+	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "2",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: apply,
 	Gone:  func(s *State) bool { return s.Erased },
@@ -122,7 +135,12 @@ func apply(s *State, e domain.Event) {
 		s.Exists, s.Status, s.StartedAt = true, Queued, at
 		s.Agent, s.Input, s.Messages, s.SessionID, s.UserID = f.Agent, f.Input, f.Messages, f.SessionID, f.UserID
 		s.APIKey, s.AppID, s.Deadline, s.Origin, s.Subject = f.APIKey, f.AppID, f.Deadline, f.Origin, f.Subject
-		s.askModel()
+		s.Person, s.Memories = f.Person, f.Memories
+		if f.Recall {
+			s.recall()
+		} else {
+			s.askModel()
+		}
 	case StepBegan:
 		s.Status = Running
 		if step := s.step(f.Step); step != nil {
@@ -161,6 +179,24 @@ func (s *State) add(step Step) {
 	s.Steps = append(s.Steps, step)
 }
 
+// maxRecallQuery is how much of a message memories are recalled by, in bytes.
+const maxRecallQuery = 2000
+
+// recall is for what the agent remembers of the last thing that was said.
+func (s *State) recall() {
+	query := ""
+	for _, m := range s.Messages {
+		if m.Role == "user" {
+			query = m.Content
+		}
+	}
+	if len(query) > maxRecallQuery {
+		query = strings.ToValidUTF8(query[:maxRecallQuery], "")
+	}
+	arguments, _ := json.Marshal(map[string]string{"query": query}) // texts always encode
+	s.add(Step{Type: Memory, Name: Recall, Call: &Call{Name: Recall, Target: Recall, Arguments: string(arguments)}})
+}
+
 func (s *State) askModel() { s.add(Step{Type: LLM, Name: s.Agent.Model}) }
 
 func (s *State) answered(f ModelAnswered, at time.Time) {
@@ -193,6 +229,13 @@ func (s *State) toolAnswered(f ToolAnswered, at time.Time) {
 		return
 	}
 	step.Done, step.Failed, step.Output, step.FinishedAt = true, f.Failed, f.Output, at
+	if step.Type == Memory {
+		if !f.Failed { // without its memories the agent can still answer
+			s.Memories = f.Output
+		}
+		s.askModel()
+		return
+	}
 	first := len(s.Steps) // of the tools called together
 	for first > 0 && s.Steps[first-1].Type == Tool {
 		first--

@@ -34,13 +34,16 @@ func ownTools(a *agentrun.Agent) []tool {
 			schema: json.RawMessage(`{"type":"object","properties":{"query":{"type":"string","description":"What is looked for."},` +
 				`"top_k":{"type":"integer","minimum":1,"maximum":20,"description":"How many passages; 5 when absent."}},"required":["query"]}`)})
 	}
+	if a.Memory != "" {
+		out = append(out, memoryTools()...)
+	}
 	return out
 }
 
 // passage is a piece of a document, with where it stands.
 type passage struct {
 	Number     int      `json:"number"`
-	Document   string   `json:"document"`
+	Document   string   `json:"document_name"`
 	DocumentID string   `json:"document_id"`
 	DatasetID  string   `json:"dataset_id"`
 	ChunkID    string   `json:"chunk_id"`

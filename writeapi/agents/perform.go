@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"strata/commands"
@@ -20,7 +21,9 @@ type job struct {
 	agent     agentrun.Agent
 	messages  []agentrun.Message // for a call of the model
 	step      agentrun.Step
+	memories  string // recalled
 	userID    string
+	person    string
 	apiKey    string
 	appID     string
 	sessionID string
@@ -33,7 +36,7 @@ func jobOf(l *commands.Loaded[agentrun.State], step string) job {
 	if err != nil || index < 1 || index > len(s.Steps) {
 		return job{}
 	}
-	j := job{agent: s.Agent, step: s.Steps[index-1], userID: s.UserID, apiKey: s.APIKey, appID: s.AppID, sessionID: s.SessionID, subject: s.Subject}
+	j := job{agent: s.Agent, step: s.Steps[index-1], memories: s.Memories, userID: s.UserID, person: s.Person, apiKey: s.APIKey, appID: s.AppID, sessionID: s.SessionID, subject: s.Subject}
 	if j.step.Type == agentrun.LLM {
 		j.messages = append(j.messages, s.Messages...) // what a message holds does not change
 	}
@@ -52,7 +55,7 @@ const (
 
 // perform does a step.
 func (s *Service) perform(ctx context.Context, run steps.Ref, _ string, j job) (domain.Decider[agentrun.State], error) {
-	if j.step.Type == agentrun.Tool {
+	if j.step.Type != agentrun.LLM {
 		return s.callTool(ctx, run, j)
 	}
 	answer, err := s.askModel(ctx, run, &j)
@@ -109,8 +112,12 @@ func (s *Service) askModel(ctx context.Context, run steps.Ref, j *job) (agentrun
 // transcript writes the run the way models take it.
 func transcript(j *job) []gateway.Message {
 	var out []gateway.Message
-	if j.agent.Instructions != "" {
-		out = append(out, gateway.Message{Role: "system", Content: j.agent.Instructions})
+	system := j.agent.Instructions
+	if j.memories != "" {
+		system = strings.TrimSpace(system + "\n\n" + remembered + j.memories)
+	}
+	if system != "" {
+		out = append(out, gateway.Message{Role: "system", Content: system})
 	}
 	for _, m := range j.messages {
 		w := gateway.Message{Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID}

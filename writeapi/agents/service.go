@@ -30,6 +30,7 @@ type Service struct {
 	Gateway   *gateway.Gateway
 	MCP       *mcp.Client
 	Knowledge Knowledge
+	Memories  Memories
 	Store     streams.Store
 	Codec     *streams.Codec
 	// Transport makes the requests of tools, and decides where to they may go.
@@ -109,11 +110,8 @@ func (s *Service) load(ctx context.Context, p domain.Principal, named string, ve
 	if agent, err = domain.Decode[catalogue.Agent](fields); err != nil {
 		return agent, 0, "", err
 	}
-	switch {
-	case agent.Status == "inactive" || agent.Status == "archived":
+	if agent.Status == "inactive" || agent.Status == "archived" {
 		err = domain.Errorf(domain.CodeConflict, "agent %q is %s and cannot be run", agent.Name, agent.Status)
-	case agent.MemoryProvider != "":
-		err = domain.Errorf(domain.CodeConflict, "agent %q has a memory_provider: remembering in a run is not supported yet", agent.Name)
 	}
 	return agent, v.Number, id, err
 }
@@ -136,9 +134,9 @@ func (s *Service) prepare(agent *catalogue.Agent, ask Ask) (agentrun.Start, erro
 	}
 	return agentrun.Start{Timeout: time.Duration(timeout) * time.Millisecond, Started: agentrun.Started{
 		Agent: agentrun.Agent{Name: agent.Name, Instructions: instructions, Model: cmp.Or(agent.Model, DefaultModel), Temperature: agent.Temperature,
-			MaxTokens: agent.MaxTokens, Tools: agent.Tools, DatasetIDs: agent.DatasetIDs, OutputSchema: agent.OutputSchema, MaxSteps: config.MaxSteps,
+			MaxTokens: agent.MaxTokens, Tools: agent.Tools, DatasetIDs: agent.DatasetIDs, Memory: agent.MemoryProvider, OutputSchema: agent.OutputSchema, MaxSteps: config.MaxSteps,
 			MaxCost: domain.FromDollars(config.MaxCostUSD), ParallelTools: config.ParallelTools},
-		Input: ask.Input, Messages: messages, SessionID: ask.SessionID,
+		Input: ask.Input, Messages: messages, SessionID: ask.SessionID, Recall: agent.MemoryProvider != "",
 	}}, nil
 }
 
@@ -203,17 +201,8 @@ func (s *Service) Fork(ctx context.Context, req commands.Request, run string, st
 		if l.State.Erased {
 			return forked{err: domain.Gone(agentrun.Aggregate.Noun, run)}
 		}
-		messages, err := l.State.Fork(step)
-		if err != nil {
-			return forked{err: err}
-		}
-		var copied agentrun.Started // a copy through JSON shares nothing with the state
-		b, err := json.Marshal(agentrun.Started{Agent: l.State.Agent, Input: l.State.Input, Messages: messages,
-			SessionID: l.State.SessionID, Origin: &agentrun.Origin{Run: run, Step: step}, Subject: l.State.Subject})
-		if err == nil {
-			err = json.Unmarshal(b, &copied)
-		}
-		return forked{start: copied, lasts: l.State.Deadline.Sub(l.State.StartedAt), err: err}
+		start, err := l.State.Fork(step)
+		return forked{start, l.State.Deadline.Sub(l.State.StartedAt), err}
 	})
 	if err == nil {
 		err = from.err

@@ -17,6 +17,7 @@ import (
 	"strata/domain"
 	"strata/domain/agentrun"
 	"strata/domain/formula"
+	"strata/domain/memory"
 	"strata/gateway/mcp"
 	"strata/internal/outbound"
 )
@@ -119,6 +120,13 @@ func distinct(tools []tool) []tool {
 // ended.
 const unknown = "It is not known whether this call took effect: the server was restarted while it was made. It was not made again. Check, or call again if that does no harm."
 
+// repeatable tells whether a tool may be called again without harm when nobody knows
+// whether it was: it changes nothing, or takes the step's key for what it does.
+func repeatable(j *job) bool {
+	target := j.step.Call.Target
+	return !strings.HasPrefix(target, "mcp:") && (target != agentrun.Remember || j.agent.Memory == memory.Internal)
+}
+
 // callTool calls a tool. What goes wrong is for the model to know.
 func (s *Service) callTool(ctx context.Context, run steps.Ref, j job) (domain.Decider[agentrun.State], error) {
 	call := j.step.Call
@@ -131,7 +139,7 @@ func (s *Service) callTool(ctx context.Context, run steps.Ref, j job) (domain.De
 		return answered(fmt.Sprintf("There is no tool %q.", call.Name), true)
 	case call.Arguments != "" && json.Unmarshal([]byte(call.Arguments), &arguments) != nil:
 		return answered("The arguments are not a JSON object.", true)
-	case j.step.Execution > 1 && strings.HasPrefix(call.Target, "mcp:"):
+	case j.step.Execution > 1 && !repeatable(&j):
 		return answered(unknown, true)
 	}
 	ctx, cancel := context.WithTimeout(ctx, toolTime)
@@ -149,7 +157,11 @@ func (s *Service) callTool(ctx context.Context, run steps.Ref, j job) (domain.De
 // told says to a model what went wrong.
 func told(err error) string {
 	if e, ok := errors.AsType[*domain.Error](err); ok {
-		return "The tool failed: " + e.Message
+		message := "The tool failed: " + e.Message
+		for _, f := range e.Fields {
+			message += "; " + f.Field + " " + f.Message
+		}
+		return message
 	}
 	if e, ok := errors.AsType[*mcp.Error](err); ok {
 		return "The tool refused: " + e.Message
@@ -159,8 +171,15 @@ func told(err error) string {
 
 // useOf calls a tool for a run.
 func (s *Service) useOf(ctx context.Context, run steps.Ref, j *job, arguments map[string]any) (output string, failed bool, err error) {
-	if j.step.Call.Target == agentrun.SearchKnowledge {
+	switch j.step.Call.Target {
+	case agentrun.SearchKnowledge:
 		output, err = s.searchKnowledge(ctx, run, j, arguments)
+		return output, false, err
+	case agentrun.Recall:
+		output, err = s.recall(ctx, run, j, arguments)
+		return output, false, err
+	case agentrun.Remember:
+		output, err = s.remember(ctx, run, j, arguments)
 		return output, false, err
 	}
 	return s.use(ctx, s.caller(run, j), j.step.Call.Target, arguments, "")

@@ -9,6 +9,7 @@ import (
 
 	"strata/domain"
 	"strata/internal/documents"
+	"strata/internal/documents/documentstest"
 )
 
 // fuzzed limits are small, so that exceeding them is among what is tried.
@@ -81,10 +82,10 @@ func FuzzTables(f *testing.F) {
 
 // FuzzOffice varies what is inside of the archives; random archives rarely open.
 func FuzzOffice(f *testing.F) {
-	f.Add(par("Heading1", "x")+"<w:tbl><w:tr><w:tc>", `<sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row><row r="3"><c r="A3" s="1"><v>4.5</v></c></row></sheetData>`, `<si><t>name</t></si>`)
+	f.Add(documentstest.Paragraph("Heading1", "x")+"<w:tbl><w:tr><w:tc>", `<sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row><row r="3"><c r="A3" s="1"><v>4.5</v></c></row></sheetData>`, `<si><t>name</t></si>`)
 	f.Fuzz(func(t *testing.T, body, sheet, shared string) {
-		read(t, fuzzed(), documents.DOCX, []byte(docxOf(t, body)))
-		read(t, fuzzed(), documents.XLSX, []byte(zipped(t,
+		read(t, fuzzed(), documents.DOCX, []byte(documentstest.DOCX(t, body)))
+		read(t, fuzzed(), documents.XLSX, []byte(documentstest.Zip(t,
 			"xl/workbook.xml", `<workbook xmlns:r="r"><sheets><sheet name="S" r:id="r1"/></sheets></workbook>`,
 			"xl/_rels/workbook.xml.rels", `<Relationships><Relationship Id="r1" Target="worksheets/sheet1.xml"/></Relationships>`,
 			"xl/styles.xml", `<styleSheet><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>`,
@@ -93,7 +94,7 @@ func FuzzOffice(f *testing.F) {
 }
 
 func FuzzArchive(f *testing.F) {
-	f.Add([]byte(docxOf(f, par("", "x"))))
+	f.Add([]byte(documentstest.DOCX(f, documentstest.Paragraph("", "x"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		read(t, fuzzed(), documents.DOCX, data)
 		read(t, fuzzed(), documents.XLSX, data)
@@ -108,6 +109,6 @@ func FuzzPDF(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(printed)
-	f.Add([]byte(pagesOf("", "BT /F1 12 Tf [(a) -300 (b)] TJ T* (c) Tj ET")))
+	f.Add([]byte(documentstest.Pages("", "BT /F1 12 Tf [(a) -300 (b)] TJ T* (c) Tj ET")))
 	f.Fuzz(func(t *testing.T, data []byte) { read(t, fuzzed(), documents.PDF, data) })
 }

@@ -1,9 +1,6 @@
 package documents_test
 
 import (
-	"archive/zip"
-	"bytes"
-	"compress/zlib"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,69 +83,4 @@ func refused(t *testing.T, err error, code domain.Code, says string) {
 	if err == nil || domain.CodeOf(err) != code || !strings.Contains(err.Error(), says) {
 		t.Errorf("error %v, want %s saying %q", err, code, says)
 	}
-}
-
-// zipped makes an archive of names and contents, in that order.
-func zipped(t testing.TB, files ...string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for i := 0; i < len(files); i += 2 {
-		w, err := z.Create(files[i])
-		if err == nil {
-			_, err = io.WriteString(w, files[i+1])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// pdfOf writes a PDF of objects, numbered from 1, the first of which is the
-// catalogue. extra goes into the trailer.
-func pdfOf(extra string, objects ...string) string {
-	var b strings.Builder
-	b.WriteString("%PDF-1.4\n")
-	var offsets []int
-	for i, o := range objects {
-		offsets = append(offsets, b.Len())
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	at := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-	for _, o := range offsets {
-		fmt.Fprintf(&b, "%010d 00000 n \n", o)
-	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, extra, at)
-	return b.String()
-}
-
-// streamOf is a compressed stream object.
-func streamOf(dict, content string) string {
-	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
-	_, err := io.WriteString(z, content)
-	if err = errors.Join(err, z.Close()); err != nil { // into memory
-		panic(err)
-	}
-	return fmt.Sprintf("<< %s /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream", dict, b.Len(), b.String())
-}
-
-// pagesOf is a PDF with a page for each content stream, in Helvetica.
-func pagesOf(extra string, contents ...string) string {
-	objects := []string{"<< /Type /Catalog /Pages 2 0 R >>", "", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"}
-	var kids []string
-	for _, content := range contents {
-		page := len(objects) + 1
-		kids = append(kids, fmt.Sprintf("%d 0 R", page))
-		objects = append(objects,
-			fmt.Sprintf("<< /Type /Page /Parent 2 0 R /Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>", page+1),
-			streamOf("", content))
-	}
-	objects[1] = fmt.Sprintf("<< /Type /Pages /Count %d /Kids [%s] >>", len(kids), strings.Join(kids, " "))
-	return pdfOf(extra, objects...)
 }

@@ -6,30 +6,17 @@ import (
 
 	"strata/domain"
 	"strata/internal/documents"
+	"strata/internal/documents/documentstest"
 )
 
-const wordSpace = `xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"`
-
-func docxOf(t testing.TB, body string) string {
-	return zipped(t,
-		"[Content_Types].xml", `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>`,
-		"word/styles.xml", `<w:styles `+wordSpace+`><w:style w:styleId="berschrift1"><w:name w:val="heading 1"/></w:style>
-			<w:style w:styleId="Sub"><w:name w:val="Our own"/><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:style></w:styles>`,
-		"word/document.xml", `<w:document `+wordSpace+` xmlns:mc="m"><w:body>`+body+`</w:body></w:document>`)
-}
-
-func par(style, text string) string {
-	return `<w:p><w:pPr><w:pStyle w:val="` + style + `"/></w:pPr><w:r><w:t>` + text + `</w:t></w:r></w:p>`
-}
-
 func TestDOCX(t *testing.T) {
-	body := par("", "Before") + par("berschrift1", "Travel") +
+	body := documentstest.Paragraph("", "Before") + documentstest.Paragraph("berschrift1", "Travel") +
 		`<w:p><w:r><w:t>Take </w:t></w:r><w:r><w:t xml:space="preserve">the </w:t></w:r><w:del><w:r><w:delText>plane</w:delText></w:r></w:del><w:r><w:t>train.</w:t><w:br/><w:t>Now</w:t></w:r></w:p>` +
 		`<w:p><w:pPr><w:numPr/></w:pPr><w:r><w:t>item</w:t></w:r></w:p>` +
-		par("Sub", "Fares") +
+		documentstest.Paragraph("Sub", "Fares") +
 		`<w:tbl><w:tr><w:tc><w:p><w:r><w:t>Rome</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>130</w:t></w:r></w:p></w:tc></w:tr></w:tbl>` +
 		`<w:p><mc:AlternateContent><mc:Choice><w:r><w:t>once</w:t></w:r></mc:Choice><mc:Fallback><w:r><w:t>once</w:t></w:r></mc:Fallback></mc:AlternateContent></w:p>`
-	got, err := sections(t, documents.Config{}, documents.DOCX, docxOf(t, body))
+	got, err := sections(t, documents.Config{}, documents.DOCX, documentstest.DOCX(t, body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,25 +27,25 @@ func TestDOCX(t *testing.T) {
 }
 
 func TestArchivesAreBounded(t *testing.T) {
-	bomb := docxOf(t, "<w:p><w:r><w:t>"+strings.Repeat("<w:t/>", 300_000))
+	bomb := documentstest.DOCX(t, "<w:p><w:r><w:t>"+strings.Repeat("<w:t/>", 300_000))
 	_, err := sections(t, documents.Config{Limits: documents.Limits{Expanded: 1 << 20}}, documents.DOCX, bomb)
 	refused(t, err, domain.CodePayloadTooLarge, "1048576 bytes when it is unpacked")
 	if len(bomb) > 1<<20 {
 		t.Errorf("the bomb itself has %d bytes", len(bomb))
 	}
-	_, err = sections(t, documents.Config{}, documents.DOCX, docxOf(t, strings.Repeat("<w:p>", 300)))
+	_, err = sections(t, documents.Config{}, documents.DOCX, documentstest.DOCX(t, strings.Repeat("<w:p>", 300)))
 	refused(t, err, domain.CodePayloadTooLarge, "256 levels of XML")
-	_, err = sections(t, documents.Config{}, documents.DOCX, docxOf(t, "<w:p><w:r><w:t>"+strings.Repeat("x", 3<<20)))
+	_, err = sections(t, documents.Config{}, documents.DOCX, documentstest.DOCX(t, "<w:p><w:r><w:t>"+strings.Repeat("x", 3<<20)))
 	refused(t, err, domain.CodePayloadTooLarge, "1048576 bytes in one tag or text")
 }
 
 func TestArchivesThatAreNone(t *testing.T) {
 	for data, says := range map[string]string{
-		"plain text": "not an archive", docxOf(t, "</w:p>"): "damaged", zipped(t, "xl/workbook.xml", "<w/>"): "lacks word/document.xml",
+		"plain text": "not an archive", documentstest.LockedOffice(): "opens with a password", documentstest.DOCX(t, "</w:p>"): "damaged", documentstest.Zip(t, "xl/workbook.xml", "<w/>"): "lacks word/document.xml",
 	} {
 		_, err := sections(t, documents.Config{}, documents.DOCX, data)
 		refused(t, err, domain.CodeInvalidRequest, says)
 	}
-	_, err := rows(t, documents.Config{}, documents.XLSX, docxOf(t, ""))
+	_, err := rows(t, documents.Config{}, documents.XLSX, documentstest.DOCX(t, ""))
 	refused(t, err, domain.CodeInvalidRequest, "lacks xl/workbook.xml")
 }

@@ -57,11 +57,19 @@ type archive struct {
 	token int
 }
 
+// compound is how files begin in which Office keeps what it has encrypted, and kept
+// everything before 2007.
+const compound = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
 // unzipped opens an archive (DOCX, XLSX). done must be called.
 func (x *Extractor) unzipped(ctx context.Context, r io.Reader) (a *archive, done func() error, err error) {
 	at, size, done, err := x.spooled(ctx, r)
 	if err != nil {
 		return nil, nil, err
+	}
+	var head [8]byte
+	if n, _ := at.ReadAt(head[:], 0); string(head[:n]) == compound {
+		return nil, nil, errors.Join(malformed("the file opens with a password, or is of Office before 2007; neither can be read"), done())
 	}
 	z, err := zip.NewReader(at, size)
 	if err != nil {

@@ -54,12 +54,14 @@ func (c *claim) run(ctx context.Context) {
 	defer released()
 	committed := make(chan struct{})
 	go func() { defer close(committed); c.commit() }()
+	reading := source(c.partition, "read")
+	defer c.sub.outage.gone(reading)
 	for attempt := 1; c.reading.Err() == nil; attempt++ {
-		err := c.read(&attempt)
+		err := c.read(reading, &attempt)
 		if c.reading.Err() != nil {
 			break
 		}
-		c.sub.failing(fmt.Errorf("partition %d: %w", c.partition, err), attempt)
+		c.sub.failing(reading, err)
 		select {
 		case <-c.sub.cfg.After(c.sub.cfg.Backoff(attempt)):
 		case <-c.reading.Done():
@@ -81,16 +83,14 @@ func (c *claim) run(ctx context.Context) {
 }
 
 // read hands out what it reads until something fails.
-func (c *claim) read(attempt *int) error {
+func (c *claim) read(source string, attempt *int) error {
 	for {
 		records, err := c.reader.next(c.reading)
 		if err != nil {
 			return err
 		}
-		if *attempt > 1 {
-			*attempt = 1
-			c.sub.cfg.Failing(nil)
-		}
+		*attempt = 1
+		c.sub.worked(source)
 		for _, r := range records {
 			if !c.handOut(r) {
 				return c.reading.Err()
@@ -145,9 +145,13 @@ func (c *claim) send(p pending) *delivered {
 	c.senders.Add(1)
 	c.mu.Unlock()
 	defer c.senders.Done()
+	failing := "" // what
 	for attempt := 1; ; attempt++ {
 		m, err := c.sub.cfg.Marshaler.Unmarshal(p.record)
 		if err == nil {
+			if failing != "" {
+				c.sub.worked(failing)
+			}
 			ctx, cancel := context.WithCancel(withRecord(c.living, p.record))
 			m.SetContext(ctx)
 			select {
@@ -158,10 +162,12 @@ func (c *claim) send(p pending) *delivered {
 				return nil
 			}
 		}
-		c.sub.failing(fmt.Errorf("partition %d: record %d: %w", c.partition, p.record.Offset, err), attempt)
+		failing = source(c.partition, fmt.Sprintf("record %d", p.record.Offset))
+		c.sub.failing(failing, err)
 		select {
 		case <-c.sub.cfg.After(c.sub.cfg.Backoff(attempt)):
 		case <-c.reading.Done():
+			c.sub.outage.gone(failing)
 			return nil
 		}
 	}

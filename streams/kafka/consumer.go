@@ -156,19 +156,19 @@ func (l *laneClaim) run(ctx context.Context) {
 const readAhead = 8
 
 // again does something until it succeeds, or ctx ends.
-func (l *laneClaim) again(ctx context.Context, do func() error) bool {
+func (l *laneClaim) again(ctx context.Context, what string, do func() error) bool {
+	what = source(l.partition, what)
+	defer l.sub.outage.gone(what)
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		err := do()
 		if err == nil {
-			if attempt > 1 {
-				l.sub.cfg.Failing(nil)
-			}
+			l.sub.worked(what)
 			return true
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		l.sub.failing(fmt.Errorf("partition %d: %w", l.partition, err), attempt)
+		l.sub.failing(what, err)
 		select {
 		case <-l.sub.cfg.After(l.sub.cfg.Backoff(attempt)):
 		case <-ctx.Done():
@@ -178,7 +178,7 @@ func (l *laneClaim) again(ctx context.Context, do func() error) bool {
 }
 
 func (l *laneClaim) open(ctx context.Context) (lane Lane, ok bool) {
-	ok = l.again(ctx, func() (err error) {
+	ok = l.again(ctx, "open", func() (err error) {
 		lane, err = l.owner.sink.Open(ctx, l.sub.topic, l.partition)
 		return err
 	})
@@ -189,7 +189,7 @@ func (l *laneClaim) open(ctx context.Context) (lane Lane, ok bool) {
 func (l *laneClaim) read(ctx context.Context, out chan<- []Record) {
 	for {
 		var records []Record
-		if !l.again(ctx, func() (err error) { records, err = l.reader.next(ctx); return err }) {
+		if !l.again(ctx, "read", func() (err error) { records, err = l.reader.next(ctx); return err }) {
 			return
 		}
 		if len(records) == 0 {
@@ -211,7 +211,7 @@ func (l *laneClaim) copy(ctx context.Context, lane Lane, in <-chan []Record) {
 			return
 		}
 		next := batch[len(batch)-1].Offset + 1
-		if !l.again(ctx, func() error { return l.write(ctx, lane, batch) }) {
+		if !l.again(ctx, "write", func() error { return l.write(ctx, lane, batch) }) {
 			return
 		}
 		l.stored.Store(next)

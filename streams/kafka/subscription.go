@@ -17,6 +17,7 @@ type subscription struct {
 	cluster *cluster
 	topic   string
 	claim   claimant
+	outage  outage
 
 	living  context.Context // of the messages
 	kill    context.CancelFunc
@@ -48,20 +49,15 @@ func (d *subscription) run() {
 		if time.Since(began) > d.cfg.Session {
 			attempt = 1
 		}
-		d.failing(err, attempt)
-		d.pause(attempt)
+		d.failing(joining, err)
+		d.pause(d.cfg.Backoff(attempt))
 	}
 }
 
-func (d *subscription) failing(err error, attempt int) {
-	d.cfg.Failing(err)
-	d.cfg.Logger.Warn("subscription cannot receive", "topic", d.topic, "group", d.cfg.Group, "error", err, "attempt", attempt)
-}
-
 // pause waits before another try.
-func (d *subscription) pause(attempt int) {
+func (d *subscription) pause(wait time.Duration) {
 	select {
-	case <-d.cfg.After(d.cfg.Backoff(attempt)):
+	case <-d.cfg.After(wait):
 	case <-d.reading.Done():
 	}
 }
@@ -72,8 +68,8 @@ func (d *subscription) receive() error {
 	if err != nil {
 		return err
 	}
-	d.cfg.Failing(nil)
 	if d.cfg.Group == "" {
+		d.worked(joining)
 		return d.receiveAll(n)
 	}
 	return d.receiveShare()
@@ -125,12 +121,11 @@ func (d *subscription) commit(g *kafkago.Generation, partition int, offset int64
 // before the next generation begins.
 func (d *subscription) receiveShare() (err error) {
 	cfg := d.cfg
-	connections := &lines{open: map[*line]bool{}}
+	connections, share := &lines{open: map[*line]bool{}}, newShare(d.topic)
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: cfg.Group, Brokers: cfg.Brokers, Dialer: d.cluster.dialer(connections), Topics: []string{d.topic},
 		HeartbeatInterval: cfg.Heartbeat, SessionTimeout: cfg.Session, RebalanceTimeout: cfg.Rebalance,
-		PartitionWatchInterval: cfg.Watch, WatchPartitionChanges: true, JoinGroupBackoff: cfg.Backoff(3),
-		StartOffset: cfg.begin(), Timeout: cfg.Timeout,
+		GroupBalancers: share.balancers(), JoinGroupBackoff: cfg.Backoff(3), StartOffset: cfg.begin(), Timeout: cfg.Timeout,
 	})
 	if err != nil {
 		return fmt.Errorf("group %s: %w", cfg.Group, err)
@@ -156,11 +151,15 @@ func (d *subscription) receiveShare() (err error) {
 			return d.reading.Err()
 		}
 		if err != nil {
-			d.failing(fmt.Errorf("group %s: %w", cfg.Group, err), attempt)
-			continue // the group tries again by itself
+			d.failing(joining, fmt.Errorf("group %s: %w", cfg.Group, err))
+			d.pause(min(cfg.Backoff(attempt), joinPause))
+			continue // the group has tried again by itself, or does when it is asked
 		}
 		attempt, member = 0, generation.MemberID
-		cfg.Failing(nil)
+		d.worked(joining)
+		if n := share.taken(); n >= 0 {
+			generation.Start(func(ctx context.Context) { d.watch(ctx, n) })
+		}
 		for _, a := range generation.Assignments[d.topic] {
 			work := d.claim(d, a.ID, a.Offset, generation)
 			claims.Add(1)
@@ -168,6 +167,10 @@ func (d *subscription) receiveShare() (err error) {
 		}
 	}
 }
+
+// joinPause is the longest pause between two tries to join: a group that has
+// meanwhile made us a member waits for us.
+const joinPause = time.Second
 
 // leaveTime is how long a member that has nothing left to do may take to leave
 // its group. Later the others do without its goodbye.

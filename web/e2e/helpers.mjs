@@ -48,6 +48,11 @@ export async function api(method, path, body) {
   return answer.success === true ? answer.data : answer
 }
 
+/** The mock answers lists only; what is done with them needs a real server. */
+export async function isMock() {
+  return (await api('GET', '/api/v1/auth/whoami')).user?.id === 'user_01mock'
+}
+
 /** Some model that can hold a conversation. */
 export async function chatModel() {
   const { data } = await api('GET', '/openai/v1/models')
@@ -81,7 +86,7 @@ export async function withPage(browser, options, run) {
   })
   const faults = []
   const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(30_000)
   page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`))
   page.on('console', (message) => {
     if (/Content Security Policy/i.test(message.text())) faults.push(message.text())

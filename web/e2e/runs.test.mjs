@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { api, checkAxe, checkWidth, launch, open, uniqueName, withPage } from './helpers.mjs'
-
-/** The mock answers lists only; what is done with them needs a real server. */
-async function isMock() {
-  return (await api('GET', '/api/v1/auth/whoami')).user?.id === 'user_01mock'
-}
+import { api, checkAxe, checkWidth, isMock, launch, open, uniqueName, withPage } from './helpers.mjs'
 
 describe('workflows', () => {
   let browser

@@ -42,9 +42,29 @@ const stream = await client.chat.completions.create({
 for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '')`
 }
 
-export function curlBudget(base: string): string {
-  return `curl ${base}/api/v1/budgets \\
+/** Sends a body as JSON; texts in it hold no quotation marks of the shell. */
+function curlPost(base: string, path: string, body: unknown): string {
+  return `curl ${base}${path} \\
   -H "Authorization: Bearer $STRATA_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{"name": "Everything", "scopeType": "workspace", "limitUsd": 50, "period": "monthly"}'`
+  -d '${JSON.stringify(body, null, 2).replaceAll('\n', '\n  ')}'`
 }
+
+export const curlBudget = (base: string): string =>
+  curlPost(base, '/api/v1/budgets', { name: 'Everything', scopeType: 'workspace', limitUsd: 50, period: 'monthly' })
+
+export const curlAgent = (base: string): string =>
+  curlPost(base, '/api/v1/agents', { name: 'opening-hours', status: 'active', model: builtInModel, instructions: 'You help customers. The shop opens at nine and closes at six.' })
+
+export const curlWorkflow = (base: string): string =>
+  curlPost(base, '/api/v1/workflows', {
+    name: 'answer', status: 'active',
+    nodes: [{ id: 'start', type: 'start' }, { id: 'answer', type: 'llm', config: { model: builtInModel, prompt: '{{inputs.question}}' } }, { id: 'end', type: 'end', config: { outputs: { answer: '{{nodes.answer.text}}' } } }],
+    edges: [{ source: 'start', target: 'answer' }, { source: 'answer', target: 'end' }],
+    inputSchema: { type: 'object', properties: { question: { type: 'string' } } },
+  })
+
+export const curlConnector = (base: string): string =>
+  curlPost(base, '/v1/connectors', { name: 'churn data', type: 'aws-s3', s3: { bucket: 'my-bucket', region: 'eu-central-1', access_key_id: '…', secret_access_key: '…' } })
+
+export const curlMemory = (base: string): string => curlPost(base, '/v1/memory/internal/memories', { content: 'Prefers answers in German', user_id: 'user-1' })

@@ -6,11 +6,29 @@ export interface Agent {
   description?: string
   instructions?: string
   model?: string
+  temperature?: number | null
+  maxTokens?: number | null
   tools?: string[] | null
+  datasetIds?: string[] | null
+  memoryProvider?: string
+  inputSchema?: Record<string, unknown> | null
+  outputSchema?: Record<string, unknown> | null
+  config?: Record<string, unknown> | null
+  tags?: string[] | null
   status: string
   version: number
   updatedAt?: string
 }
+
+/** What is written of an agent; null takes a value away. */
+export type AgentDraft = Omit<Agent, 'id' | 'version' | 'updatedAt'>
+
+/** The tools that need nothing to be set up, by what they do. */
+export const builtInTools = [
+  { value: 'calculator', label: 'Calculator', hint: 'Works out arithmetic' },
+  { value: 'current_time', label: 'Current time', hint: 'In any time zone' },
+  { value: 'http_get', label: 'HTTP GET', hint: 'Reads a public web address' },
+]
 
 export interface Fault {
   code: string

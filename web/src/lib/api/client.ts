@@ -103,6 +103,10 @@ export class ApiClient {
     return unwrap(await this.send('PUT', path, body)) as T
   }
 
+  async patch<T>(path: string, body: unknown): Promise<T> {
+    return unwrap(await this.send('PATCH', path, body)) as T
+  }
+
   async delete<T>(path: string): Promise<T> {
     return unwrap(await this.send('DELETE', path)) as T
   }

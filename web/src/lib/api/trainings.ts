@@ -34,6 +34,16 @@ export interface Training {
   createdAt: string
 }
 
+export interface Evaluation {
+  id: string
+  result: {
+    status: 'pending' | 'running' | 'succeeded' | 'failed'
+    metrics?: Record<string, number>
+    rows?: number
+    reason?: { code: string; message: string } | null
+  }
+}
+
 export const over = (status: Training['status']): boolean => status === 'succeeded' || status === 'failed' || status === 'cancelled'
 
 /** One line of a chart: a value for each epoch, null where it was not measured. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Step } from './workflows'
-import { blankInputs, humanChoice, nodesOfRun, wasTaken } from './workflows'
+import { humanChoice, nodesOfRun, wasTaken } from './workflows'
 
 const step = (id: string, status: Step['status'], more: Partial<Step> = {}): Step => ({
   id,
@@ -46,12 +46,6 @@ test('a step of a node that is no longer in the definition is left out', () => {
 test('what a person may decide', () => {
   expect(humanChoice({ id: 'h', type: 'human', config: { prompt: 'Send?', decisions: ['send', 'drop'] } })).toEqual({ prompt: 'Send?', decisions: ['send', 'drop'] })
   expect(humanChoice({ id: 'h', type: 'human' })).toEqual({ prompt: '', decisions: ['approved', 'rejected'] })
-})
-
-test('inputs to be filled in, from a schema', () => {
-  const properties = { question: { type: 'string' }, top: { type: 'integer', default: 3 }, tags: { type: 'array' }, any: {} }
-  expect(blankInputs({ type: 'object', properties })).toEqual({ question: '', top: 3, tags: [], any: null })
-  expect(blankInputs(null)).toEqual({})
 })
 
 test('the edges that a run went along', () => {

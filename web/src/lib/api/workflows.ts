@@ -22,9 +22,19 @@ export interface Workflow {
   nodes?: WorkflowNode[] | null
   edges?: WorkflowEdge[] | null
   inputSchema?: Record<string, unknown> | null
+  outputSchema?: Record<string, unknown> | null
+  config?: Record<string, unknown> | null
   status: string
   version: number
   updatedAt?: string
+}
+
+/** One thing that is wrong with a definition. */
+export interface Problem {
+  /** Where it is: "nodes[2].config.model". */
+  field: string
+  message: string
+  nodeId?: string
 }
 
 export interface Failure {
@@ -122,19 +132,6 @@ export function humanChoice(node: WorkflowNode): { prompt: string; decisions: st
   const { prompt, decisions } = node.config ?? {}
   const named = Array.isArray(decisions) ? decisions.filter((d): d is string => typeof d === 'string') : []
   return { prompt: typeof prompt === 'string' ? prompt : '', decisions: named.length ? named : ['approved', 'rejected'] }
-}
-
-/** An example of what a schema asks for, to be filled in: its properties, empty. */
-export function blankInputs(schema: Record<string, unknown> | null | undefined): Record<string, unknown> {
-  const properties = schema?.properties
-  if (typeof properties !== 'object' || properties === null) return {}
-  const blank = { string: '', number: 0, integer: 0, boolean: false, array: [], object: {} } as Record<string, unknown>
-  return Object.fromEntries(
-    Object.entries(properties as Record<string, { type?: string; default?: unknown; example?: unknown }>).map(([name, p]) => [
-      name,
-      p.default ?? p.example ?? blank[p.type ?? ''] ?? null,
-    ]),
-  )
 }
 
 /** Whether a run went along an edge: its source came to an end, by this way out of it, and its target was begun. */

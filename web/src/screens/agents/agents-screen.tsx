@@ -1,27 +1,32 @@
-import { Bot, Play, Search } from 'lucide-react'
-import type { FormEvent } from 'react'
-import { useState } from 'react'
+import { Bot, Pencil, Plus, Search } from 'lucide-react'
 import type { Agent, AgentRun } from '@/lib/api/agents'
 import { messageOf } from '@/lib/api/agents'
+import { baseUrl } from '@/lib/base'
 import { ago, duration, timestamp, usd } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate, setQuery, useRoute } from '@/lib/router'
+import { curlAgent } from '@/lib/snippets'
 import { PageHeader, Panel } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { FirstStep } from '@/ui/first-step'
 import { Input } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table, Trail } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
+import { AgentForm } from './agent-form'
 import { AgentRunView } from './agent-run-view'
-import { useAgent, useAgentCommands, useAgentRuns, useAgents } from './use-agents'
+import { RunBox } from './run-box'
+import { useAgent, useAgentRuns, useAgents } from './use-agents'
 
-/** All agents; one, with what it was asked; or one run. */
+/** All agents; one, with what it was asked; one run; or the form of one. */
 export function AgentsScreen() {
   const { query } = useRoute()
   const run = query.get('run') ?? ''
   const id = query.get('id') ?? ''
   if (run) return <AgentRunView key={run} id={run} />
+  if (query.has('new')) return <AgentForm />
+  if (id && query.has('edit')) return <EditAgent key={id} id={id} />
   return id ? <AgentView key={id} id={id} /> : <AgentList />
 }
 
@@ -41,13 +46,16 @@ function AgentList() {
           <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
           <Input aria-label="Search agents" placeholder="Search" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
         </div>
+        <Button look="primary" onClick={() => navigate('agents?new=1')}>
+          <Plus /> New agent
+        </Button>
       </PageHeader>
       {agents.isError && <ErrorState error={agents.error} onRetry={() => void agents.refetch()} />}
       {agents.isPending && <SkeletonRows rows={5} />}
       {agents.isSuccess && agents.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<Bot />} title={search ? 'Nothing fits' : 'No agents yet'}>
-            <p>{search ? 'Search for something else.' : 'An agent is made with POST /api/v1/agents: a model, instructions and the tools it may call.'}</p>
+            {search ? <p>Search for something else.</p> : <FirstStep what="Make one here, or with the API:" label="agent example" code={curlAgent(baseUrl(location))} />}
           </EmptyState>
         </div>
       )}
@@ -66,6 +74,13 @@ function AgentList() {
       )}
     </div>
   )
+}
+
+function EditAgent({ id }: { id: string }) {
+  const agent = useAgent(id, { fresh: true })
+  // What is changed is what the server has now, not what was read some time ago.
+  if (agent.data && agent.isFetchedAfterMount) return <AgentForm agent={agent.data} />
+  return agent.isError ? <ErrorState error={agent.error} onRetry={() => void agent.refetch()} /> : <SkeletonRows rows={6} />
 }
 
 function AgentRow({ agent }: { agent: Agent }) {
@@ -100,6 +115,9 @@ function AgentView({ id }: { id: string }) {
         <>
           <PageHeader title={found.name} lead={[found.model, ...(found.tools ?? [])].filter(Boolean).join(' · ')}>
             <StateBadge state={found.status} />
+            <Button onClick={() => navigate(`${agentLink(found.id)}&edit=1`)}>
+              <Pencil /> Edit
+            </Button>
           </PageHeader>
           {found.instructions && (
             <Panel title="Instructions">
@@ -111,36 +129,6 @@ function AgentView({ id }: { id: string }) {
         </>
       )}
     </div>
-  )
-}
-
-function RunBox({ agent }: { agent: Agent }) {
-  const { start } = useAgentCommands()
-  const [message, setMessage] = useState('')
-  function submit(event: FormEvent) {
-    event.preventDefault()
-    start.mutate({ agentId: agent.id, message: message.trim() }, { onSuccess: (run) => navigate(agentRunLink(run.id)) })
-  }
-  return (
-    <Panel title="Run it">
-      <form onSubmit={submit} className="space-y-3 p-4 pt-2">
-        <div className="flex flex-wrap items-end gap-2">
-          <textarea
-            aria-label="Message to the agent"
-            required
-            rows={2}
-            placeholder="What should it do?"
-            value={message}
-            onChange={(e) => setMessage(e.target.value)}
-            className="field h-auto! min-w-56 flex-1 resize-y py-2"
-          />
-          <Button look="primary" type="submit" disabled={start.isPending || message.trim() === ''}>
-            <Play /> {start.isPending ? 'Starting…' : 'Run'}
-          </Button>
-        </div>
-        {start.isError && <ErrorState compact error={start.error} />}
-      </form>
-    </Panel>
   )
 }
 

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { Agent, AgentRun, AgentStep } from '@/lib/api/agents'
+import type { Agent, AgentDraft, AgentRun, AgentStep } from '@/lib/api/agents'
 import { useApi } from '@/lib/api/context'
 import { usePages } from '@/lib/pages'
 
@@ -9,9 +9,14 @@ const runPath = (id: string) => `${runs}/${encodeURIComponent(id)}`
 
 export const useAgents = (search: string) => usePages<Agent>(['agents'], root, { search })
 
-export function useAgent(id: string) {
+export function useAgent(id: string, { fresh = false } = {}) {
   const api = useApi()
-  return useQuery({ queryKey: ['agent', id], queryFn: ({ signal }) => api.get<Agent>(`${root}/${encodeURIComponent(id)}`, undefined, signal), enabled: id !== '' })
+  return useQuery({
+    queryKey: ['agent', id],
+    queryFn: ({ signal }) => api.get<Agent>(`${root}/${encodeURIComponent(id)}`, undefined, signal),
+    enabled: id !== '',
+    refetchOnMount: fresh ? 'always' : true,
+  })
 }
 
 export const useAgentRuns = (agentId: string) => usePages<AgentRun>(['agent-runs', agentId], runs, { agentId, sortBy: 'created_at', sortOrder: 'desc' })
@@ -38,8 +43,16 @@ export function useAgentCommands() {
   const api = useApi()
   const queries = useQueryClient()
   const onSuccess = () => Promise.all([queries.invalidateQueries({ queryKey: ['agent-runs'] }), queries.invalidateQueries({ queryKey: ['agent-run'] })])
+  const onSaved = () => Promise.all([queries.invalidateQueries({ queryKey: ['agents'] }), queries.invalidateQueries({ queryKey: ['agent'] })])
   return {
-    start: useMutation({ mutationFn: ({ agentId, message }: { agentId: string; message: string }) => api.post<AgentRun>(runs, { agentId, input: { message } }), onSuccess }),
+    save: useMutation({
+      mutationFn: ({ id, draft }: { id: string | undefined; draft: AgentDraft }) => (id ? api.patch<Agent>(`${root}/${encodeURIComponent(id)}`, draft) : api.post<Agent>(root, draft)),
+      onSuccess: onSaved,
+    }),
+    start: useMutation({
+      mutationFn: (wish: { agentId: string; input: Record<string, unknown>; variables?: Record<string, string> }) => api.post<AgentRun>(runs, wish),
+      onSuccess,
+    }),
     cancel: useMutation({ mutationFn: (id: string) => api.post<AgentRun>(`${runPath(id)}/cancel`, {}), onSuccess }),
     fork: useMutation({ mutationFn: ({ id, step }: { id: string; step: number }) => api.post<AgentRun>(`${runPath(id)}/fork`, { step }), onSuccess }),
   }

@@ -1,16 +1,18 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { Search, Trophy } from 'lucide-react'
+import { Plus, Search, Trophy } from 'lucide-react'
 import { useApi } from '@/lib/api/context'
 import type { Entry, MetricName, Ranking } from '@/lib/api/trainings'
 import { bestFirst, metricLabel, metricNames, metricValue, nextRanking } from '@/lib/api/trainings'
 import { ago, timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
-import { Link, setQuery, useRoute } from '@/lib/router'
+import { Link, navigate, setQuery, useRoute } from '@/lib/router'
 import { PageHeader } from '@/ui/bits'
+import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
 import { Input, Select } from '@/ui/form'
 import { Cell, MoreButton, rowClass, SortHead, Table } from '@/ui/list'
+import { BenchmarkForm } from './benchmark-form'
 
 interface Benchmark {
   id: string
@@ -57,7 +59,13 @@ function rankingOf(query: URLSearchParams): Ranking {
   return direction === 'asc' || direction === 'desc' ? { metric, direction } : bestFirst(metric)
 }
 
+/** The board, or the form of a benchmark. */
 export function LeaderboardsScreen() {
+  const { query } = useRoute()
+  return query.has('new') ? <BenchmarkForm /> : <Board />
+}
+
+function Board() {
   useTitle('Leaderboards')
   const { query } = useRoute()
   const ranking = rankingOf(query)
@@ -84,13 +92,20 @@ export function LeaderboardsScreen() {
             </option>
           ))}
         </Select>
+        <Button look="primary" onClick={() => navigate('leaderboards?new=1')}>
+          <Plus /> New benchmark
+        </Button>
       </PageHeader>
       {board.isError && <ErrorState error={board.error} onRetry={() => void board.refetch()} />}
       {board.isPending && <SkeletonRows rows={6} />}
       {board.isSuccess && board.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<Trophy />} title={narrowed ? 'Nothing fits' : 'Nothing was measured yet'}>
-            <p>{narrowed ? 'No checkpoint with this name was measured there.' : 'A training that names benchmarks has its last checkpoint measured on them; POST /v1/evaluations measures any checkpoint.'}</p>
+            <p>
+              {narrowed
+                ? 'No checkpoint was measured there under this name. Any checkpoint can be evaluated from its training’s page.'
+                : 'Make a benchmark, then evaluate a checkpoint on it from its training’s page. A training that names benchmarks has its last checkpoint measured on them by itself.'}
+            </p>
           </EmptyState>
         </div>
       )}

@@ -1,4 +1,4 @@
-import { Square } from 'lucide-react'
+import { Gauge, Square } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { CurveChart } from '@/charts/curve-chart'
 import type { Checkpoint, Training } from '@/lib/api/trainings'
@@ -13,6 +13,7 @@ import { ErrorState, SkeletonRows } from '@/ui/feedback'
 import { JsonView } from '@/ui/json'
 import { Cell, Facts, Head, rowClass, Table, Trail } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
+import { EvaluateDialog } from './evaluate-dialog'
 import { useCancelTraining, useTraining } from './use-trainings'
 
 /** One training: its curves as they grow, and what can be had of it. */
@@ -101,6 +102,7 @@ function CurvePanels({ training }: { training: Training }) {
 const shownMetrics = ['validation_loss', 'accuracy', 'f1', 'roc_auc']
 
 function Checkpoints({ checkpoints }: { checkpoints: Checkpoint[] }) {
+  const [measured, setMeasured] = useState<Checkpoint>()
   if (checkpoints.length === 0) return null
   return (
     <Panel title="Checkpoints">
@@ -112,6 +114,7 @@ function Checkpoints({ checkpoints }: { checkpoints: Checkpoint[] }) {
             ...shownMetrics.map((name) => ({ name: metricLabel(name), right: true })),
             { name: 'Bytes', right: true },
             { name: 'Recorded', right: true },
+            { name: 'Actions', right: true },
           ]}
         />
         <tbody>
@@ -136,10 +139,16 @@ function Checkpoints({ checkpoints }: { checkpoints: Checkpoint[] }) {
                   {clock(checkpoint.createdAt)}
                 </time>
               </Cell>
+              <Cell right>
+                <Button small look="ghost" aria-label={`Evaluate ${checkpoint.name}`} onClick={() => setMeasured(checkpoint)}>
+                  <Gauge /> Evaluate
+                </Button>
+              </Cell>
             </tr>
           ))}
         </tbody>
       </Table>
+      {measured && <EvaluateDialog checkpoint={measured} onClose={() => setMeasured(undefined)} />}
     </Panel>
   )
 }

@@ -1,23 +1,26 @@
-import { GraduationCap } from 'lucide-react'
+import { GraduationCap, Plus } from 'lucide-react'
 import type { Training } from '@/lib/api/trainings'
 import { ago, timestamp } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
-import { Link, setQuery, useRoute } from '@/lib/router'
+import { Link, navigate, setQuery, useRoute } from '@/lib/router'
 import { PageHeader, Progress } from '@/ui/bits'
+import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
 import { Select } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
+import { TrainingForm } from './training-form'
 import { TrainingView } from './training-view'
 import { useTrainings } from './use-trainings'
 
 const statuses = ['pending', 'queued', 'running', 'succeeded', 'failed', 'cancelled']
 
-/** All trainings, or one with its curves. */
+/** All trainings, one with its curves, or the form of one. */
 export function TrainingsScreen() {
   const { query } = useRoute()
   const id = query.get('id') ?? ''
+  if (query.has('new')) return <TrainingForm />
   return id ? <TrainingView key={id} id={id} /> : <TrainingList />
 }
 
@@ -36,13 +39,16 @@ function TrainingList() {
             <option key={name}>{name}</option>
           ))}
         </Select>
+        <Button look="primary" onClick={() => navigate('trainings?new=1')}>
+          <Plus /> New training
+        </Button>
       </PageHeader>
       {trainings.isError && <ErrorState error={trainings.error} onRetry={() => void trainings.refetch()} />}
       {trainings.isPending && <SkeletonRows rows={5} />}
       {trainings.isSuccess && trainings.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<GraduationCap />} title={status ? 'None is in this state' : 'No trainings yet'}>
-            <p>A training is begun with POST /v1/trainings: an architecture, and files of a connector to learn from.</p>
+            <p>{status ? 'Look at another.' : 'Start one: it needs a table in a bucket, reached through a connector, and the name of the column to predict.'}</p>
           </EmptyState>
         </div>
       )}

@@ -26,6 +26,8 @@ const looks: Record<NodeState, { box: string; dot: string; word: string }> = {
   cancelled: { box: 'border-line-strong bg-sunken', dot: 'bg-ink-3', word: 'cancelled' },
 }
 
+const faulty = { box: 'border-bad bg-bad-soft', dot: 'bg-bad', word: 'to mend' }
+
 const over = new Set<NodeState | undefined>(['completed', 'failed'])
 
 interface Props {
@@ -34,12 +36,14 @@ interface Props {
   edges: WorkflowEdge[]
   /** How the nodes of a run stand; absent where the definition itself is shown. */
   states?: Map<string, NodeRun>
+  /** How many faults each node has, where a definition is being written. */
+  faults?: Map<string, number>
   selected: string
   onSelect: (id: string) => void
 }
 
 /** A workflow's nodes in layers from the top down: buttons over the lines between them. */
-export function Graph({ label, nodes, edges, states, selected, onSelect }: Props) {
+export function Graph({ label, nodes, edges, states, faults, selected, onSelect }: Props) {
   const layout = useMemo(() => layoutGraph(nodes.map((node) => node.id), edges, sizes), [nodes, edges])
   // Read from the top, as it is seen.
   const inOrder = useMemo(
@@ -96,7 +100,7 @@ export function Graph({ label, nodes, edges, states, selected, onSelect }: Props
             const at = layout.nodes.get(node.id)
             return (
               <li key={node.id} className="absolute" style={{ left: at?.x, top: at?.y, width: sizes.width, height: sizes.height }}>
-                <NodeBox node={node} run={states?.get(node.id)} selected={node.id === selected} onSelect={() => onSelect(node.id)} />
+                <NodeBox node={node} run={states?.get(node.id)} faults={faults?.get(node.id) ?? 0} selected={node.id === selected} onSelect={() => onSelect(node.id)} />
               </li>
             )
           })}
@@ -106,9 +110,17 @@ export function Graph({ label, nodes, edges, states, selected, onSelect }: Props
   )
 }
 
-function NodeBox({ node, run, selected, onSelect }: { node: WorkflowNode; run: NodeRun | undefined; selected: boolean; onSelect: () => void }) {
+interface NodeBoxProps {
+  node: WorkflowNode
+  run: NodeRun | undefined
+  faults: number
+  selected: boolean
+  onSelect: () => void
+}
+
+function NodeBox({ node, run, faults, selected, onSelect }: NodeBoxProps) {
   const Icon = icons[node.type] ?? Braces
-  const look = run && looks[run.state]
+  const look = run ? looks[run.state] : faults > 0 ? faulty : undefined
   return (
     <button
       type="button"
@@ -124,7 +136,7 @@ function NodeBox({ node, run, selected, onSelect }: { node: WorkflowNode; run: N
       <Icon aria-hidden className="size-4 shrink-0 text-ink-3" />
       <span className="min-w-0 flex-1">
         <span className="block truncate leading-tight font-medium">{node.name ?? node.id}</span>
-        <span className="tabular block truncate text-xs text-ink-3">{run ? note(node, run) : node.type}</span>
+        <span className="tabular block truncate text-xs text-ink-3">{run ? note(node, run) : faults > 0 ? `${node.type} · ${faults} ${look?.word}` : node.type}</span>
       </span>
       {look && <span aria-hidden className={clsx('size-2 shrink-0 rounded-full', look.dot)} />}
     </button>

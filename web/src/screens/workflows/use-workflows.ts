@@ -1,6 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { ApiError } from '@/lib/api/client'
 import { useApi } from '@/lib/api/context'
-import type { Run, Step, Workflow } from '@/lib/api/workflows'
+import type { Problem, Run, Step, Workflow } from '@/lib/api/workflows'
 import { usePages } from '@/lib/pages'
 
 const root = '/api/v1/workflows'
@@ -9,9 +10,42 @@ const runPath = (id: string, run: string) => `${path(id)}/executions/${encodeURI
 
 export const useWorkflows = (search: string) => usePages<Workflow>(['workflows'], root, { search })
 
-export function useWorkflow(id: string) {
+export function useWorkflow(id: string, { fresh = false } = {}) {
   const api = useApi()
-  return useQuery({ queryKey: ['workflow', id], queryFn: ({ signal }) => api.get<Workflow>(path(id), undefined, signal) })
+  return useQuery({ queryKey: ['workflow', id], queryFn: ({ signal }) => api.get<Workflow>(path(id), undefined, signal), refetchOnMount: fresh ? 'always' : true })
+}
+
+/** What of a definition the server checks; the rest is checked when it is written. */
+const checked = ['nodes', 'edges', 'inputSchema', 'outputSchema', 'config'] as const
+
+/** What the server finds wrong with a definition; asked again for each other one. */
+export function useProblems(definition: Record<string, unknown> | undefined) {
+  const api = useApi()
+  const asked = definition && { nodes: [], edges: [], ...Object.fromEntries(checked.filter((key) => definition[key] !== undefined && definition[key] !== null).map((key) => [key, definition[key]])) }
+  return useQuery({
+    queryKey: ['workflow-problems', asked],
+    queryFn: async ({ signal }): Promise<Problem[]> => {
+      try {
+        return (await api.query<{ errors: Problem[] }>(`${root}/validate`, asked, signal)).errors
+      } catch (cause) {
+        // Of what does not even have the shape of a definition, the refusal names the places.
+        if (cause instanceof ApiError && cause.details.length > 0) return cause.details
+        throw cause
+      }
+    },
+    enabled: asked !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Infinity,
+  })
+}
+
+export function useSaveWorkflow(id: string | undefined) {
+  const api = useApi()
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (draft: Record<string, unknown>) => (id ? api.patch<Workflow>(path(id), draft) : api.post<Workflow>(root, draft)),
+    onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: ['workflows'] }), queries.invalidateQueries({ queryKey: ['workflow'] })]),
+  })
 }
 
 /** The definition that a run was started with. */

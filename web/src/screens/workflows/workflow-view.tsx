@@ -1,22 +1,21 @@
-import { Play } from 'lucide-react'
-import type { FormEvent } from 'react'
+import { Pencil, Play } from 'lucide-react'
 import { useState } from 'react'
-import type { Run, Workflow } from '@/lib/api/workflows'
-import { blankInputs, ended } from '@/lib/api/workflows'
+import type { Run } from '@/lib/api/workflows'
+import { ended } from '@/lib/api/workflows'
 import { ago, duration, timestamp, usd } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate, setQuery, useRoute } from '@/lib/router'
 import { PageHeader, Panel } from '@/ui/bits'
 import { Button } from '@/ui/button'
-import { Dialog } from '@/ui/dialog'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
-import { Field, Select } from '@/ui/form'
+import { Select } from '@/ui/form'
 import { JsonView } from '@/ui/json'
 import { Cell, Head, MoreButton, rowClass, Table, Trail } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
 import { Graph } from './graph'
-import { useRunCommands, useRuns, useWorkflow } from './use-workflows'
+import { StartDialog } from './start-dialog'
+import { useRuns, useWorkflow } from './use-workflows'
 import { workflowLink } from './workflows-screen'
 
 const statuses = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled']
@@ -39,6 +38,9 @@ export function WorkflowView({ id }: { id: string }) {
         <>
           <PageHeader title={found.name} lead={found.description || `Version ${found.version}`}>
             <StateBadge state={found.status} />
+            <Button onClick={() => navigate(`${workflowLink(found.id)}&edit=1`)}>
+              <Pencil /> Edit
+            </Button>
             <Button look="primary" disabled={found.status === 'archived'} onClick={() => setStarting(true)}>
               <Play /> Run
             </Button>
@@ -139,47 +141,5 @@ function RunRow({ id, run }: { id: string; run: Run }) {
       <Cell right>{run.tokenUsage?.total ?? 0}</Cell>
       <Cell right>{usd(run.costUsd)}</Cell>
     </tr>
-  )
-}
-
-function StartDialog({ workflow, onClose }: { workflow: Workflow; onClose: () => void }) {
-  const { start } = useRunCommands(workflow.id)
-  const [text, setText] = useState(() => JSON.stringify(blankInputs(workflow.inputSchema), null, 2))
-  const [fault, setFault] = useState('')
-
-  function submit(event: FormEvent) {
-    event.preventDefault()
-    try {
-      const inputs: unknown = JSON.parse(text || '{}')
-      setFault('')
-      start.mutate(inputs, { onSuccess: (run) => navigate(workflowLink(workflow.id, run.runId)) })
-    } catch (cause) {
-      setFault(cause instanceof Error ? cause.message : 'is not JSON')
-    }
-  }
-
-  return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={`Run ${workflow.name}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="run-form" disabled={start.isPending}>
-            {start.isPending ? 'Starting…' : 'Run'}
-          </Button>
-        </>
-      }
-    >
-      <form id="run-form" onSubmit={submit} className="space-y-4">
-        <Field label="Inputs" hint="A JSON object." error={fault || undefined}>
-          {(props) => (
-            <textarea {...props} rows={9} spellCheck={false} value={text} onChange={(e) => setText(e.target.value)} className="field h-auto! w-full resize-y py-2 font-mono text-[13px]" />
-          )}
-        </Field>
-        {start.isError && <ErrorState compact error={start.error} />}
-      </form>
-    </Dialog>
   )
 }

@@ -1,24 +1,34 @@
-import { Search, Workflow as WorkflowIcon } from 'lucide-react'
+import { Plus, Search, Workflow as WorkflowIcon } from 'lucide-react'
+import { lazy } from 'react'
 import type { Workflow } from '@/lib/api/workflows'
+import { baseUrl } from '@/lib/base'
 import { ago, timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
-import { Link, setQuery, useRoute } from '@/lib/router'
+import { Link, navigate, setQuery, useRoute } from '@/lib/router'
+import { curlWorkflow } from '@/lib/snippets'
 import { PageHeader } from '@/ui/bits'
+import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { FirstStep } from '@/ui/first-step'
 import { Input } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
 import { RunView } from './run-view'
-import { useWorkflows } from './use-workflows'
+import { useWorkflow, useWorkflows } from './use-workflows'
 import { WorkflowView } from './workflow-view'
 
-/** All workflows; one, with its graph and runs; or one run. */
+// It brings a reader of YAML along.
+const WorkflowEditor = lazy(() => import('./workflow-editor'))
+
+/** All workflows; one, with its graph and runs; one run; or the editor of one. */
 export function WorkflowsScreen() {
   const { query } = useRoute()
   const id = query.get('id') ?? ''
   const run = query.get('run') ?? ''
   if (id && run) return <RunView key={run} id={id} runId={run} />
+  if (query.has('new')) return <WorkflowEditor />
+  if (id && query.has('edit')) return <EditWorkflow key={id} id={id} />
   return id ? <WorkflowView key={id} id={id} /> : <WorkflowList />
 }
 
@@ -37,13 +47,16 @@ function WorkflowList() {
           <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
           <Input aria-label="Search workflows" placeholder="Search" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
         </div>
+        <Button look="primary" onClick={() => navigate('workflows?new=1')}>
+          <Plus /> New workflow
+        </Button>
       </PageHeader>
       {workflows.isError && <ErrorState error={workflows.error} onRetry={() => void workflows.refetch()} />}
       {workflows.isPending && <SkeletonRows rows={5} />}
       {workflows.isSuccess && workflows.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<WorkflowIcon />} title={search ? 'Nothing fits' : 'No workflows yet'}>
-            <p>{search ? 'Search for something else.' : 'A workflow is made with POST /api/v1/workflows; its page here shows it as a graph and lets you run it.'}</p>
+            {search ? <p>Search for something else.</p> : <FirstStep what="Make one here, or with the API:" label="workflow example" code={curlWorkflow(baseUrl(location))} />}
           </EmptyState>
         </div>
       )}
@@ -62,6 +75,13 @@ function WorkflowList() {
       )}
     </div>
   )
+}
+
+function EditWorkflow({ id }: { id: string }) {
+  const workflow = useWorkflow(id, { fresh: true })
+  // What is changed is what the server has now, not what was read some time ago.
+  if (workflow.data && workflow.isFetchedAfterMount) return <WorkflowEditor workflow={workflow.data} />
+  return workflow.isError ? <ErrorState error={workflow.error} onRetry={() => void workflow.refetch()} /> : <SkeletonRows rows={6} />
 }
 
 function WorkflowRow({ workflow }: { workflow: Workflow }) {

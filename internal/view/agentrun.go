@@ -47,7 +47,7 @@ type AgentRunStep struct {
 	Type       string          `json:"type" enum:"llm,tool,memory,retrieval,guard,message,handoff" example:"tool"`
 	Name       string          `json:"name" doc:"Model or tool." example:"calculator"`
 	Status     string          `json:"status" enum:"running,completed,failed,skipped" example:"completed"`
-	Input      json.RawMessage `json:"input" doc:"Arguments of a tool; null for a call of the model." example:"{\"expression\":\"6 * 7\"}"`
+	Input      json.RawMessage `json:"input" doc:"Arguments of a tool. Of a call of the model {messages, omitted}: the latest messages that it was shown, and how many earlier ones are left out here." example:"{\"expression\":\"6 * 7\"}"`
 	Output     json.RawMessage `json:"output" doc:"{content, tool_calls} of a model, {content} of a tool; null without." example:"{\"content\":\"42\"}"`
 	Error      *RunFault       `json:"error"`
 	TokenUsage TokenUsage      `json:"token_usage"`
@@ -107,12 +107,22 @@ func AgentRunStepsOf(s *agentrun.State) []AgentRunStep {
 	return out
 }
 
+// AgentRunStepOf shows one step of a run; ok is false when it has not begun.
+func AgentRunStepOf(s *agentrun.State, index int) (out AgentRunStep, ok bool) {
+	if index < 1 || index > len(s.Steps) || s.Steps[index-1].Execution == 0 {
+		return out, false
+	}
+	return agentRunStep(s, &s.Steps[index-1]), true
+}
+
 func agentRunStep(s *agentrun.State, step *agentrun.Step) AgentRunStep {
 	out := AgentRunStep{ID: s.ID + "_s" + strconv.Itoa(step.Index), RunID: s.ID, Index: step.Index, Type: step.Kind(), Name: step.Name, Status: step.Status(s.Status),
 		TokenUsage: usageOf(step.Usage), CostUSD: step.Cost.Dollars(), LatencyMS: latency(step.StartedAt, step.FinishedAt),
 		StartedAt: timeOrNil(step.StartedAt), FinishedAt: timeOrNil(step.FinishedAt)}
 	if step.Call != nil {
 		out.Input = argumentsOf(step.Call)
+	} else {
+		out.Input = askedOf(s, step)
 	}
 	switch {
 	case step.Failed && step.Type == agentrun.LLM:
@@ -122,14 +132,46 @@ func agentRunStep(s *agentrun.State, step *agentrun.Step) AgentRunStep {
 	case step.Done:
 		shown := map[string]any{"content": step.Output}
 		if len(step.Calls) > 0 {
-			calls := []map[string]any{}
-			for i := range step.Calls {
-				c := &step.Calls[i]
-				calls = append(calls, map[string]any{"id": c.ID, "name": c.Name, "arguments": argumentsOf(c)})
-			}
-			shown["tool_calls"] = calls
+			shown["tool_calls"] = callsOf(step.Calls)
 		}
 		out.Output, _ = json.Marshal(shown) // texts and checked JSON
+	}
+	return out
+}
+
+// mostAsked bounds what is shown of the messages before one call of a model, in
+// bytes: the steps of a run are listed together, and each call has all before it.
+const mostAsked = 16 << 10
+
+// askedOf shows what a model was asked: the latest messages, and how many there were
+// before them.
+func askedOf(s *agentrun.State, step *agentrun.Step) json.RawMessage {
+	all := s.Messages[:min(step.Message, len(s.Messages))]
+	first, size := len(all), 0
+	for first > 0 && (size == 0 || size+len(all[first-1].Content) <= mostAsked) {
+		first--
+		size += len(all[first].Content) + 1
+	}
+	messages := []map[string]any{}
+	for _, m := range all[first:] {
+		shown := map[string]any{"role": m.Role, "content": m.Content}
+		if m.ToolCallID != "" {
+			shown["tool_call_id"] = m.ToolCallID
+		}
+		if len(m.Calls) > 0 {
+			shown["tool_calls"] = callsOf(m.Calls)
+		}
+		messages = append(messages, shown)
+	}
+	b, _ := json.Marshal(map[string]any{"messages": messages, "omitted": first}) // texts and checked JSON
+	return b
+}
+
+func callsOf(calls []agentrun.Call) []map[string]any {
+	out := []map[string]any{}
+	for i := range calls {
+		c := &calls[i]
+		out = append(out, map[string]any{"id": c.ID, "name": c.Name, "arguments": argumentsOf(c)})
 	}
 	return out
 }

@@ -129,3 +129,112 @@ func TestAgentsRemember(t *testing.T) {
 		t.Error("forks do not know what they should")
 	}
 }
+
+// told are the types of frames and the ids of steps that ended.
+func told(frames []kit.Frame) string {
+	var out []string
+	for _, f := range frames {
+		what := fmt.Sprint(f.JSON["type"])
+		if step, is := f.JSON["step"].(object); is {
+			what += fmt.Sprint(" ", step["index"], " ", step["type"])
+		}
+		out = append(out, what)
+	}
+	return strings.Join(out, ", ")
+}
+
+// Somebody who watches a run and is cut off goes on where they were: the run did not
+// mind, and each step is told once.
+func TestAgentRunsAreWatched(t *testing.T) {
+	c := onShared(t)
+	up := c.provide(t, "scripted")
+	c.Create(t, "/v1/agents", object{"name": "teller", "model": "scripted/m", "tools": []string{"calculator"}})
+	gate := make(chan struct{})
+	up.Next(wants("calculator", object{"expression": "6 * 7"}), func(w http.ResponseWriter, r *gatewaytest.Request) {
+		select {
+		case <-gate:
+			gatewaytest.Answer("It is 42.")(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	const path = "/api/v1/agents/teller/execute/stream"
+	key := []string{"Idempotency-Key", "watched"}
+	first, err := c.OpenStream(t.Context(), "POST", path, input("What is six times seven?"), key...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []kit.Frame
+	for len(seen) < 3 {
+		f, err := first.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, f)
+	}
+	if got := told(seen); got != "start, step 1 llm, step 2 tool" {
+		t.Fatalf("told %s", got)
+	}
+	step := &kit.Answer{JSON: seen[1].JSON}
+	step.For(t).Want("step.status", "completed", "step.input.omitted", 0, "step.input.messages.0.content", "What is six times seven?", "step.output.tool_calls.0.name", "calculator")
+	run := fmt.Sprint(seen[0].JSON["runId"])
+	first.Close() // cut off
+	second, err := c.OpenStream(t.Context(), "POST", path, input("What is six times seven?"), append(key, "Last-Event-ID", seen[1].ID)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	third, err := c.OpenStream(t.Context(), "GET", "/api/v1/runs/"+run+"/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	close(gate)
+	rest, err := second.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := told(rest); got != "start, step 2 tool, step 3 llm, token, end" || rest[0].JSON["runId"] != run {
+		t.Errorf("afterwards told %s", got)
+	}
+	all, err := third.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := told(all); got != "start, step 1 llm, step 2 tool, step 3 llm, token, end" {
+		t.Errorf("another who watches is told %s", got)
+	}
+	end := all[len(all)-1]
+	if end.JSON["status"] != "completed" || fmt.Sprint(end.JSON["output"]) != "map[message:It is 42.]" || end.ID == "" {
+		t.Errorf("the end is %+v", end)
+	}
+	late, err := c.OpenStream(t.Context(), "GET", "/api/v1/runs/"+run+"/stream", nil, "Last-Event-ID", end.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if frames, err := late.All(); err != nil || told(frames) != "start, end" {
+		t.Errorf("who has seen all is told %s %v", told(frames), err)
+	}
+	if n := len(up.Requests()); n != 2 {
+		t.Errorf("the model was asked %d times", n)
+	}
+	onShared(t).Do(t, http.StatusNotFound, "GET", "/api/v1/runs/"+run+"/stream", nil)
+}
+
+// A model that will not answer, whoever asks again, ends the run with its reason.
+func TestAgentRunsFailHonestly(t *testing.T) {
+	c := onShared(t)
+	up := c.provide(t, "scripted")
+	c.Create(t, "/v1/agents", object{"name": "barred", "model": "scripted/m"})
+	up.Always(gatewaytest.Error(http.StatusUnauthorized, "the key is wrong", "", "invalid_api_key"))
+	run := c.ran(t, "barred", input("Hello?")).Want("status", "failed", "output", nil)
+	if run.Str("error.code") == "" || run.Str("error.message") == "" || run.Str("error.message") == "the model could not be asked" {
+		t.Errorf("why is not said: %s", run.Short())
+	}
+	c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.0.status", "failed", "data.0.error.message", run.Str("error.message"), "data.0.input.messages.0.content", "Hello?")
+	if n := len(up.Requests()); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	c.Create(t, "/v1/agents", object{"name": "nobody", "model": "nowhere/at-all"})
+	c.ran(t, "nobody", input("Hello?")).Want("status", "failed", "step_count", 1)
+}

@@ -3,7 +3,9 @@ package agents
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -32,12 +34,14 @@ func look[V any](ctx context.Context, s *Service, id string, view func(*commands
 	return commands.Load(ctx, s.Handler, agentrun.Aggregate, httpx.From(ctx).Principal, id, view)
 }
 
-// follow follows a run to its end.
+// follow follows a run to its end: one that was started just now from its start, one
+// that was there before from what the log has of it.
 func (s *Service) follow(ctx context.Context, out Outcome, see func(domain.Event) error) error {
 	after := out.Position
-	if after == 0 { // a repeat: what it has done before is not shown
+	if after == 0 {
+		var over bool
 		var err error
-		if after, err = s.Store.Head(ctx); err != nil {
+		if after, over, err = s.replay(ctx, out.ID, see); over || err != nil {
 			return err
 		}
 	}
@@ -47,12 +51,6 @@ func (s *Service) follow(ctx context.Context, out Outcome, see func(domain.Event
 		return err
 	}
 	defer func() { _ = sub.Close() }() // nothing is lost with it
-	if out.Position == 0 {             // it may have ended before the subscription began
-		run, err := look(ctx, s, out.ID, show)
-		if err != nil || agentrun.Status(run.Status).Over() {
-			return err
-		}
-	}
 	stream := agentrun.Aggregate.Stream(out.ID)
 	for {
 		batch, err := sub.Next(ctx, 256)
@@ -68,15 +66,37 @@ func (s *Service) follow(ctx context.Context, out Outcome, see func(domain.Event
 			if err == nil && see != nil {
 				err = see(e)
 			}
-			if err != nil {
+			if err != nil || ends(e) {
 				return err
-			}
-			switch e.Fact.(type) {
-			case agentrun.Completed, agentrun.Failed, agentrun.Cancelled, domain.Erased:
-				return nil
 			}
 		}
 	}
+}
+
+// replay shows what has happened to a run, and tells whether it is over and where its
+// last event is.
+func (s *Service) replay(ctx context.Context, id string, see func(domain.Event) error) (last domain.Position, over bool, err error) {
+	var fault error
+	err = commands.Events(ctx, s.Handler, agentrun.Aggregate, httpx.From(ctx).Principal, id, func(e domain.Event) bool {
+		last, over = e.Position, ends(e)
+		httpx.Wrote(ctx, last)
+		if see != nil {
+			fault = see(e)
+		}
+		return fault == nil && !over
+	})
+	if err == nil {
+		err = fault
+	}
+	return last, over, err
+}
+
+func ends(e domain.Event) bool {
+	switch e.Fact.(type) {
+	case agentrun.Completed, agentrun.Failed, agentrun.Cancelled, domain.Erased:
+		return true
+	}
+	return false
 }
 
 // frame is one message of a streamed run.
@@ -107,12 +127,18 @@ type frames struct {
 	c  *http.ResponseController
 }
 
-func (f *frames) send(v frame) error {
+// send sends a frame. One that tells of an event bears its position as an id, after
+// which a client can ask for the rest; 0 is none.
+func (f *frames) send(at domain.Position, v frame) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return f.write([]byte("data: "), b, []byte("\n\n"))
+	id := ""
+	if at > 0 {
+		id = fmt.Sprintf("id: %d\n", at)
+	}
+	return f.write([]byte(id), []byte("data: "), b, []byte("\n\n"))
 }
 
 func (f *frames) write(parts ...[]byte) error {
@@ -146,8 +172,8 @@ func (f *frames) beat(ctx context.Context, gone func()) {
 	}
 }
 
-// stream answers with the run as it happens.
-func (s *Service) stream(ctx context.Context, w http.ResponseWriter, out Outcome, spell func([]byte) ([]byte, error)) error {
+// stream answers with the run as it happens, from after a position on.
+func (s *Service) stream(ctx context.Context, w http.ResponseWriter, out Outcome, after domain.Position, spell func([]byte) ([]byte, error)) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
@@ -160,14 +186,21 @@ func (s *Service) stream(ctx context.Context, w http.ResponseWriter, out Outcome
 	beating.Go(func() { f.beat(ctx, cancel) })
 	defer beating.Wait()
 	defer cancel()
-	if err := f.send(frame{Type: "start", RunID: out.ID}); err != nil {
+	if err := f.send(0, frame{Type: "start", RunID: out.ID}); err != nil {
 		return err
 	}
-	run, err := s.await(ctx, out, longestStream, func(e domain.Event) error { return s.tell(ctx, f, e, spell) })
+	last := after
+	run, err := s.await(ctx, out, longestStream, func(e domain.Event) error {
+		if e.Position <= after {
+			return nil
+		}
+		last = e.Position
+		return s.tell(ctx, f, e, spell)
+	})
 	if err != nil {
 		return err
 	}
-	return f.send(frame{Type: "end", RunID: run.ID, Status: run.Status, Output: run.Output, Error: run.Error, TokenUsage: &run.TokenUsage})
+	return f.send(last, frame{Type: "end", RunID: run.ID, Status: run.Status, Output: run.Output, Error: run.Error, TokenUsage: &run.TokenUsage})
 }
 
 // tell shows a step that has ended, and what a model has said.
@@ -182,27 +215,39 @@ func (s *Service) tell(ctx context.Context, f *frames, e domain.Event, spell fun
 	default:
 		return nil
 	}
-	all, err := look(ctx, s, e.Stream.Key(), func(l *commands.Loaded[agentrun.State]) []view.AgentRunStep { return view.AgentRunStepsOf(l.State) })
+	type seen struct {
+		step view.AgentRunStep
+		ok   bool
+	}
+	one, err := look(ctx, s, e.Stream.Key(), func(l *commands.Loaded[agentrun.State]) seen {
+		step, ok := view.AgentRunStepOf(l.State, index)
+		return seen{step, ok}
+	})
+	if err != nil || !one.ok { // the run was erased meanwhile
+		return err
+	}
+	b, err := json.Marshal(one.step)
+	if err == nil {
+		b, err = spell(b)
+	}
 	if err != nil {
 		return err
 	}
-	for i := range all {
-		if all[i].Index != index {
-			continue
-		}
-		b, err := json.Marshal(all[i])
-		if err == nil {
-			b, err = spell(b)
-		}
-		if err == nil {
-			err = f.send(frame{Type: "step", Step: b})
-		}
-		if err != nil {
-			return err
-		}
-	}
 	if content == "" {
-		return nil
+		return f.send(e.Position, frame{Type: "step", Step: b})
 	}
-	return f.send(frame{Type: "token", Content: content})
+	if err := f.send(0, frame{Type: "step", Step: b}); err != nil { // the event has not been told yet
+		return err
+	}
+	return f.send(e.Position, frame{Type: "token", Content: content})
+}
+
+// resumed is the position after which a client wants the rest of a stream: its
+// Last-Event-ID. One that is no position is as good as none.
+func resumed(r *http.Request) domain.Position {
+	at, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return domain.Position(at)
 }

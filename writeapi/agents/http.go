@@ -75,20 +75,38 @@ func (s *Service) Register(r *httpx.Router) {
 		run, err := s.await(ctx, out, longestWait, nil)
 		return httpx.Reply[view.AgentRun]{Body: run, Position: out.Position}, err
 	})
-	stream := op(httpx.API, "executeAgentStream", "/agents/{agent_id}/execute/stream", "Execute an agent with SSE streaming",
-		"Frames are `{\"type\":\"start\",\"runId\"}`, `{\"type\":\"step\",\"step\"}` for each step that has ended, `{\"type\":\"token\",\"content\"}` with what the "+
-			"model said, and `{\"type\":\"end\",\"runId\",\"status\",\"output\",\"tokenUsage\"}`.")
-	stream.Streaming, stream.ResultMedia = true, "text/event-stream"
+	s.registerStreams(r)
+	s.registerSteering(r)
+}
+
+// theFrames describes the messages of streams of runs.
+const theFrames = "Frames are `{\"type\":\"start\",\"runId\"}`, `{\"type\":\"step\",\"step\"}` for each step that has ended, `{\"type\":\"token\",\"content\"}` with what the " +
+	"model said, and `{\"type\":\"end\",\"runId\",\"status\",\"output\",\"tokenUsage\"}`. "
+
+// registerStreams adds the operations that show a run as it happens.
+func (s *Service) registerStreams(r *httpx.Router) {
 	spell := r.Speller(reflect.TypeFor[view.AgentRunStep](), httpx.API)
-	httpx.Stream(r, stream, func(w http.ResponseWriter, req *http.Request, in *runInput) (*httpx.Reply[view.AgentRun], error) {
+	execute := httpx.Op{ID: "executeAgentStream", Method: http.MethodPost, Path: "/agents/{agent_id}/execute/stream", Mount: httpx.API, Tag: "Agents",
+		Summary: "Execute an agent with SSE streaming", Permission: "agents:run", Streaming: true, ResultMedia: "text/event-stream",
+		Description: theFrames + "The run goes on when the client leaves. The same request with the same Idempotency-Key follows it again, after the header Last-Event-ID if there is one."}
+	httpx.Stream(r, execute, func(w http.ResponseWriter, req *http.Request, in *runInput) (*httpx.Reply[view.AgentRun], error) {
 		ctx := req.Context()
-		out, err := s.Start(ctx, request(ctx, stream.Permission, ""), in.Body.ask(httpx.PathValue(ctx, "agent_id")))
+		out, err := s.Start(ctx, request(ctx, execute.Permission, ""), in.Body.ask(httpx.PathValue(ctx, "agent_id")))
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.stream(ctx, w, out, spell)
+		return nil, s.stream(ctx, w, out, resumed(req), spell)
 	})
-	s.registerSteering(r)
+	follow := httpx.Op{ID: "streamAgentRun", Method: http.MethodGet, Path: "/runs/{run_id}/stream", Mount: httpx.API, Tag: "Agents",
+		Summary: "Follow a run as SSE", Permission: "agents:get", Streaming: true, ResultMedia: "text/event-stream",
+		Description: theFrames + "All of the run is shown, or what came after the header Last-Event-ID."}
+	httpx.Stream(r, follow, func(w http.ResponseWriter, req *http.Request, in *runTarget) (*httpx.Reply[view.AgentRun], error) {
+		ctx := req.Context()
+		if _, err := look(ctx, s, in.ID, show); err != nil {
+			return nil, err
+		}
+		return nil, s.stream(ctx, w, Outcome{ID: in.ID}, resumed(req), spell)
+	})
 }
 
 func (s *Service) registerSteering(r *httpx.Router) {

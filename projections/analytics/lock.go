@@ -9,11 +9,16 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 	"github.com/google/uuid"
+
+	"strata/internal/clickhouse"
 )
 
 const (
 	tableExists  = 57               // ClickHouse's TABLE_ALREADY_EXISTS
+	tableMissing = 60               // ClickHouse's UNKNOWN_TABLE
 	lockLease    = 20 * time.Second // a lock that nobody renewed for so long was left by a process that died
+	lockCertain  = 15 * time.Second // one that was renewed so lately is nobody's but its holder's
+	lockMemory   = time.Hour        // for so long a lock that was found stale may still be retired by who saw it
 	lockBeat     = 3 * time.Second  // between two renewals
 	lockInterval = time.Second / 4  // between two tries to take the lock
 	lockPatience = 10 * time.Second // for one statement about the lock
@@ -22,8 +27,17 @@ const (
 
 // schemaLock is the lock between processes that share a server: creating a table
 // without IF NOT EXISTS succeeds for exactly one of them. The table's comment
-// says whose it is, and writing it again renews it. What it cannot do is stop a
-// holder that was paused for longer than the lease: see ownership.claim.
+// says whose it is, and writing it again renews it.
+//
+// A statement names a table, not which one that was when it was looked at, so
+// nobody drops the lock: whoever finds it stale, or has done with it, renames it to
+// a name that bears its UUID. That name can be given once. Of two who saw the same
+// stale lock the second is refused, and so does not take away what the first has
+// taken by then; nor does a holder that was thought dead. The renamed tables are
+// dropped when nobody can still remember them.
+//
+// What the lock cannot do is stop a holder that was paused for longer than the
+// lease: see ownership.claim.
 type schemaLock struct {
 	conn   driver.Conn
 	layout layout
@@ -39,21 +53,21 @@ func lockSchema(ctx context.Context, conn driver.Conn, l layout) (release func()
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		asked := time.Now()
 		taken, err := k.take(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if taken {
-			return k.keep(ctx), nil
+			k.clean(ctx)
+			return k.keep(ctx, asked), nil
 		}
-		var stale uint64
-		err = conn.QueryRow(ctx, `SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock'
-			AND metadata_modification_time < now() - {lease:UInt32}`, ch.Named("lease", uint32(lockLease.Seconds()))).Scan(&stale)
+		stale, id, err := k.stale(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if stale > 0 {
-			if err := conn.Exec(ctx, k.dropping()); err != nil {
+		if stale {
+			if err := k.retire(ctx, id); err != nil {
 				return nil, err
 			}
 			continue
@@ -66,8 +80,53 @@ func lockSchema(ctx context.Context, conn driver.Conn, l layout) (release func()
 	}
 }
 
-func (k schemaLock) dropping() string {
-	return "DROP TABLE IF EXISTS schema_lock" + k.layout.onCluster()
+// lockSelect asks for the lock's table by a condition. A database that gives its
+// tables no UUIDs tells them apart by their holders.
+const lockSelect = `SELECT count(), max(if(uuid = toUUID('00000000-0000-0000-0000-000000000000'), comment, toString(uuid)))
+	FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock' AND `
+
+// stale tells whether a lock is there that nobody renews, and which.
+func (k schemaLock) stale(ctx context.Context) (found bool, id string, err error) {
+	return k.find(ctx, "metadata_modification_time < now() - {lease:UInt32}", ch.Named("lease", uint32(lockLease.Seconds())))
+}
+
+// ours tells whether the table is the one that we created, and which that is.
+func (k schemaLock) ours(ctx context.Context) (found bool, id string, err error) {
+	return k.find(ctx, "comment = {token:String}", ch.Named("token", k.token))
+}
+
+func (k schemaLock) find(ctx context.Context, condition string, value any) (found bool, id string, err error) {
+	var n uint64
+	err = k.conn.QueryRow(ctx, lockSelect+condition, value).Scan(&n, &id)
+	return n > 0, id, err
+}
+
+// retired is the name of a lock that is none any more.
+func retired(id string) string { return clickhouse.QuoteIdent("schema_lock_" + id) }
+
+// retire ends a lock, once. That it was ended before, whatever lock there is by
+// now, is no error.
+func (k schemaLock) retire(ctx context.Context, id string) error {
+	return k.insist(ctx, func(ctx context.Context, _ bool) error {
+		err := k.conn.Exec(ctx, "RENAME TABLE schema_lock TO "+retired(id)+k.layout.onCluster())
+		if exception, ok := errors.AsType[*proto.Exception](err); ok && (exception.Code == tableExists || exception.Code == tableMissing) {
+			return nil
+		}
+		return err
+	})
+}
+
+// clean drops what retired locks have left. If that fails the next holder does it.
+func (k schemaLock) clean(ctx context.Context) {
+	var names []string
+	err := k.conn.QueryRow(ctx, `SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'schema_lock_')
+		AND metadata_modification_time < now() - {age:UInt32}`, ch.Named("age", uint32(lockMemory.Seconds()))).Scan(&names)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		_ = k.conn.Exec(ctx, "DROP TABLE IF EXISTS "+clickhouse.QuoteIdent(name)+k.layout.onCluster())
+	}
 }
 
 // take tries to create the table; false means that somebody else has the lock.
@@ -85,14 +144,15 @@ func (k schemaLock) take(ctx context.Context) (taken bool, err error) {
 		if !again {
 			return nil
 		}
-		taken, err = k.ours(ctx)
+		taken, _, err = k.ours(ctx)
 		return err
 	})
 	return taken, err
 }
 
-// keep renews the lock until the function that it returns gives it back.
-func (k schemaLock) keep(ctx context.Context) (release func()) {
+// keep renews the lock, last renewed when it was asked for, until the function
+// that it returns gives it back.
+func (k schemaLock) keep(ctx context.Context, renewed time.Time) (release func()) {
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
@@ -102,9 +162,8 @@ func (k schemaLock) keep(ctx context.Context) (release func()) {
 		for {
 			select {
 			case <-tick.C:
-				// A renewal that fails is made good by the next one, or the lease ends.
-				if ours, err := k.ours(beat); err == nil && ours {
-					_ = k.conn.Exec(beat, "ALTER TABLE schema_lock"+k.layout.onCluster()+" MODIFY COMMENT '"+k.token+"'")
+				if now := time.Now(); k.renew(beat, renewed) {
+					renewed = now
 				}
 			case <-beat.Done():
 				return
@@ -114,28 +173,36 @@ func (k schemaLock) keep(ctx context.Context) (release func()) {
 	return func() {
 		stop()
 		<-ended
-		k.release(ctx)
+		k.release(ctx, time.Since(renewed) < lockCertain)
 	}
 }
 
-// release drops the table. If that fails the lease frees the lock.
-func (k schemaLock) release(ctx context.Context) {
-	_ = k.insist(ctx, func(ctx context.Context, again bool) error {
-		if again { // it may be gone, and be somebody else's by now
-			if ours, err := k.ours(ctx); err != nil || !ours {
-				return err
-			}
-		}
-		return k.conn.Exec(ctx, k.dropping())
-	})
+// renew renews the lock, if nobody can have thought it stale: it may be another's
+// by then. A renewal that fails is made good by the next one, or the lease ends.
+func (k schemaLock) renew(ctx context.Context, renewed time.Time) bool {
+	ctx, cancel := context.WithDeadline(ctx, renewed.Add(lockCertain))
+	defer cancel()
+	if ours, _, err := k.ours(ctx); err != nil || !ours {
+		return false
+	}
+	return k.conn.Exec(ctx, "ALTER TABLE schema_lock"+k.layout.onCluster()+" MODIFY COMMENT '"+k.token+"'") == nil
 }
 
-// ours tells whether the table is the one that we created.
-func (k schemaLock) ours(ctx context.Context) (bool, error) {
-	var n uint64
-	err := k.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock' AND comment = {token:String}",
-		ch.Named("token", k.token)).Scan(&n)
-	return n > 0, err
+// release gives the lock back. If that fails the lease frees it. Of a lock that
+// nobody can have thought stale nothing needs to be remembered.
+func (k schemaLock) release(ctx context.Context, certain bool) {
+	var lock string
+	err := k.insist(ctx, func(ctx context.Context, _ bool) error {
+		_, id, err := k.ours(ctx)
+		lock = id
+		return err
+	})
+	if err != nil || lock == "" || k.retire(ctx, lock) != nil || !certain {
+		return
+	}
+	_ = k.insist(ctx, func(ctx context.Context, _ bool) error {
+		return k.conn.Exec(ctx, "DROP TABLE IF EXISTS "+retired(lock)+k.layout.onCluster())
+	})
 }
 
 // insist does something to its end even when ctx ends meanwhile, a lock whose

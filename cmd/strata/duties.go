@@ -120,7 +120,7 @@ func (a *app) beginDuties(ctx context.Context) (*duties, error) {
 	err = errors.Join(d.router.AddReactor(budgetHealer{a.budgets}), d.router.AddReactor(documents.Reactor()),
 		d.router.AddReactor(executor.Reactor()), d.router.AddReactor(timers.NewBudgets(a.handler, a.at)),
 		d.router.AddWriter(vectors.NewWriter(a.click, a.tablesOwner().Installation)),
-		d.router.AddReactor(rememberer), d.router.AddReactor(a.personaUploads()))
+		d.router.AddReactor(rememberer), d.router.AddReactor(a.personaUploads()), d.router.AddReactor(a.workflows.AgentEnds()))
 	err = errors.Join(err, d.router.AddReactor(trainer.Withdrawals{Handler: a.handler, Clusters: a.clusterTrainings()}),
 		d.router.AddWriter(leaderboards.NewWriter(a.click, a.tablesOwner().Installation)))
 	if !a.cfg.ClickHouse.OverKafka {

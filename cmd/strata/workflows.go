@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"strata/commands"
 	"strata/commands/steps"
 	"strata/internal/outbound"
 	knowledgemodel "strata/projections/knowledge"
 	model "strata/projections/workflows"
+	"strata/writeapi/agents"
 	"strata/writeapi/workflows"
 )
 
@@ -23,8 +25,24 @@ func (a *app) openWorkflows(context.Context) error {
 		return nil
 	})
 	a.workflows = &workflows.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, Store: a.store, Codec: a.codec,
-		Library: a.retriever(), Tools: a.agents, Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
+		Library: a.retriever(), Tools: a.agents, Agents: agentRunner{a.agents}, Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
 	return nil
+}
+
+// agentRunner runs agents for nodes of workflows.
+type agentRunner struct{ service *agents.Service }
+
+// StartChild implements workflows.Agents.
+func (r agentRunner) StartChild(ctx context.Context, req commands.Request, child workflows.AgentChild) (string, error) {
+	out, err := r.service.Start(ctx, req, agents.Ask{Agent: child.Agent, Version: child.Version, Input: child.Input, Variables: child.Variables,
+		SessionID: child.SessionID, TimeoutMS: child.TimeoutMS, Parent: &child.Parent, Depth: child.Depth, Subject: child.Subject})
+	return out.ID, err
+}
+
+// CancelChild implements workflows.Agents.
+func (r agentRunner) CancelChild(ctx context.Context, req commands.Request, reason string) error {
+	_, err := r.service.Cancel(ctx, req, reason)
+	return err
 }
 
 // openRuns lists runs of workflows that there is something left to do for.

@@ -49,6 +49,13 @@ func TestStart(t *testing.T) {
 	cmd := agentrun.Start{Started: started, Timeout: time.Hour}
 	given(t).When(cmd).Then(started)
 	given(t, started).When(cmd).ThenError(domain.CodeConflict)
+	child := cmd
+	child.Parent, child.Depth = &agentrun.Parent{Run: "run_0", Step: "a[1]"}, 8
+	if s := given(t).When(child).Then(child.Started).State(); s.Parent == nil || *s.Parent != *child.Parent || s.Depth != 8 {
+		t.Errorf("%+v", s)
+	}
+	child.Depth = 9
+	given(t).When(child).ThenError(domain.CodeWorkflow)
 	cmd.Messages = nil
 	given(t).When(cmd).ThenError(domain.CodeValidation, "input")
 	cmd.Messages, cmd.Subject, cmd.UserID = hello, "", ""

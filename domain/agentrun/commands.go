@@ -18,6 +18,10 @@ const (
 	MaxTranscript = 2 << 20   // what the model is shown
 )
 
+// maxDepth bounds how deep runs of workflows and agents may call each other; that
+// of workflows among themselves is the same.
+const maxDepth = 8
+
 // Start begins a run.
 type Start struct {
 	Started
@@ -30,6 +34,9 @@ func (c Start) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 		return nil, domain.Errorf(domain.CodeConflict, "agent run %q was started already", s.ID)
 	}
 	f := c.Started
+	if f.Depth > maxDepth {
+		return nil, domain.Errorf(domain.CodeWorkflow, "workflows and agents may call each other at most %d deep", maxDepth)
+	}
 	var faults domain.Faults
 	faults.Add(len(f.Messages) == 0, "input", "holds no message")
 	faults.Add(len(f.Input)+size(f.Messages) > 2*MaxInput || len(f.Input) > MaxInput, "input", "must be at most %d bytes", MaxInput)

@@ -53,6 +53,12 @@ type Origin struct {
 	Step int    `json:"step"`
 }
 
+// Parent is the step of a workflow's run that waits for a run.
+type Parent struct {
+	Run  string `json:"run,omitempty"`
+	Step string `json:"step,omitempty"`
+}
+
 // Started begins a run.
 type Started struct {
 	Agent     Agent           `json:"agent"`
@@ -64,6 +70,8 @@ type Started struct {
 	AppID     string          `json:"app_id,omitempty"`
 	Deadline  time.Time       `json:"deadline"`
 	Origin    *Origin         `json:"origin,omitempty"`
+	Parent    *Parent         `json:"parent,omitempty"`
+	Depth     int             `json:"depth,omitempty"`    // of runs that wait for runs
 	Person    string          `json:"person,omitempty"`   // whom it is about, if that is not who started it
 	Recall    bool            `json:"recall,omitempty"`   // it begins with what the agent remembers
 	Memories  string          `json:"memories,omitempty"` // what the run it was forked from had recalled

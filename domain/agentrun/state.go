@@ -100,6 +100,8 @@ type State struct {
 	AppID      string          `json:"app_id,omitempty"`
 	Deadline   time.Time       `json:"deadline,omitzero"`
 	Origin     *Origin         `json:"origin,omitempty"`
+	Parent     *Parent         `json:"parent,omitempty"`
+	Depth      int             `json:"depth,omitempty"`
 	Person     string          `json:"person,omitempty"`
 	Memories   string          `json:"memories,omitempty"` // recalled, as JSON; "" when there are none
 	Subject    string          `json:"subject,omitempty"`
@@ -135,6 +137,7 @@ func apply(s *State, e domain.Event) {
 		s.Exists, s.Status, s.StartedAt = true, Queued, at
 		s.Agent, s.Input, s.Messages, s.SessionID, s.UserID = f.Agent, f.Input, f.Messages, f.SessionID, f.UserID
 		s.APIKey, s.AppID, s.Deadline, s.Origin, s.Subject = f.APIKey, f.AppID, f.Deadline, f.Origin, f.Subject
+		s.Parent, s.Depth = f.Parent, f.Depth
 		s.Person, s.Memories = f.Person, f.Memories
 		if f.Recall {
 			s.recall()

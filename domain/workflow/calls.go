@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"encoding/json"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,6 +42,18 @@ var (
 func IsTool(name string) bool {
 	return slices.Contains(builtinTools, name) || mcpTool.MatchString(name)
 }
+
+// AgentConfig is the config of an agent node.
+type AgentConfig struct {
+	Agent     string         `json:"agent"`   // id or name
+	Version   int            `json:"version"` // 0: the current one
+	Message   string         `json:"message"` // for short: input of {message}
+	Input     map[string]any `json:"input"`
+	Variables map[string]any `json:"variables"`
+}
+
+// StartsRuns tells whether a node of the type starts a run and waits for it.
+func (t Type) StartsRuns() bool { return t == Workflow || t == Agent }
 
 // filled tells that a value is only known when its places are filled in.
 func filled(v any) bool {
@@ -98,5 +111,25 @@ func (c *checker) tool(n *Node, config string) {
 	if v, set := n.Config["repeatable"]; set {
 		_, is := v.(bool)
 		c.add(!is, invalid, config+".repeatable", "must be true or false")
+	}
+}
+
+func (c *checker) agent(n *Node, config string) {
+	c.required(n, config, "agent")
+	_, message := n.Config["message"]
+	_, input := n.Config["input"]
+	c.add(!message && !input, missing, config, "needs message or input")
+	c.add(message && input, invalid, config, "has both message and input")
+	c.optionalText(n, config, "message")
+	c.object(n, config, "input")
+	c.object(n, config, "variables")
+	c.optionalNumber(n, config, "version", 1, math.MaxInt32)
+}
+
+// optionalText checks a text that may be absent.
+func (c *checker) optionalText(n *Node, config, field string) {
+	if v, set := n.Config[field]; set {
+		_, is := v.(string)
+		c.add(!is, invalid, config+"."+field, "must be a text")
 	}
 }

@@ -65,7 +65,9 @@ func (c *checker) own(n *Node, at string) {
 		c.knowledge(n, config)
 	case Tool:
 		c.tool(n, config)
-	case Agent, Connector:
+	case Agent:
+		c.agent(n, config)
+	case Connector:
 		c.add(true, unsupported, at+".type", "nodes of type %s cannot be run here yet", n.Type)
 	case LLM:
 		c.llm(n, config)
@@ -193,7 +195,7 @@ func (c *checker) validation(n *Node, config string) {
 }
 
 // repeated are the types of what a loop can do for its items.
-var repeated = []Type{LLM, HTTP, Knowledge, Tool, Transform, Workflow}
+var repeated = []Type{LLM, Agent, HTTP, Knowledge, Tool, Transform, Workflow}
 
 func words(types []Type) string {
 	var out []string

@@ -62,6 +62,10 @@ func TestProblemsOfCalls(t *testing.T) {
 		{`"type":"tool"`, "missing tool"},
 		{`"type":"tool","config":{"tool":"hammer","arguments":[],"repeatable":1}`, "invalid tool, invalid arguments, invalid repeatable"},
 		{`"type":"tool","config":{"tool":"mcp:search"}`, "invalid tool"},
+		{`"type":"agent"`, "missing agent, missing nodes[0].config"},
+		{`"type":"agent","config":{"agent":"clerk","message":7,"input":[],"variables":1,"version":0}`,
+			"invalid nodes[0].config, invalid message, invalid input, invalid variables, limit version"},
+		{`"type":"agent","config":{"agent":"clerk","message":"{{inputs.q}}","version":2}`, ""},
 		{`"type":"loop","config":{"items":"inputs.a","do":{"type":"tool","config":{"tool":"calculator"}}}`, ""},
 	} {
 		var got []string
@@ -79,7 +83,7 @@ func TestProblems(t *testing.T) {
 	d := definition(t, `{"nodes":[
  {"id":"a b","type":"start"},{"id":"x","type":"start"},{"id":"x","type":"nonsense"},{"type":"end"},
  {"id":"llm","type":"llm","config":{}},
- {"id":"code","type":"code"},{"id":"agent","type":"connector"},
+ {"id":"code","type":"code"},{"id":"other","type":"connector"},
  {"id":"t","type":"transform","config":{"expression":"1 +"}},
  {"id":"http","type":"http","config":{"url":"ftp://x","method":"BREW","body":"{{ now() }}"}},
  {"id":"cond","type":"condition","config":{}},

@@ -69,7 +69,7 @@ func (s *State) Plan(now time.Time) Plan {
 func (s *State) closing(p *Plan) {
 	for _, id := range s.Graph().Order {
 		for _, step := range append([]string{id}, s.items(id)...) {
-			if st := s.Steps[step]; st != nil && st.Phase == Opened && st.Open.Awaits == Child && st.Child == nil {
+			if st := s.Steps[step]; st != nil && st.Child == nil && (st.Phase == Opened && st.Open.Awaits == Child || st.Phase == Begun && s.startsRuns(step)) {
 				p.Steps = append(p.Steps, Intent{Step: step, Attempt: st.Attempt})
 			}
 		}
@@ -77,6 +77,17 @@ func (s *State) closing(p *Plan) {
 	if s.Parent != nil && !s.IsReported {
 		p.Steps = append(p.Steps, Intent{Step: ReportStep})
 	}
+}
+
+// startsRuns tells whether a step starts a run: one that has begun may have done so
+// though it is not known to wait for it.
+func (s *State) startsRuns(step string) bool {
+	id, item := NodeOf(step)
+	node := s.Graph().Node(id)
+	if item >= 0 {
+		node = node.Body()
+	}
+	return node.Type.StartsRuns()
 }
 
 // items are the ids of the steps of a loop's items.

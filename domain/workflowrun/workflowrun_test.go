@@ -202,6 +202,25 @@ func TestCancelAndReport(t *testing.T) {
 	domaintest.Given(t, workflowrun.Aggregate, started, aEnded).When(ended).ThenNothing()
 }
 
+// A step that has begun may have started a run without being known to wait for it:
+// that is looked for when its own run is over.
+func TestABegunChildIsCancelled(t *testing.T) {
+	calls := started
+	calls.Definition = workflow.Definition{Nodes: []workflow.Node{{ID: "b", Type: workflow.Workflow, Config: map[string]any{"workflow": "w"}}}}
+	over := workflowrun.Cancelled{Reason: "enough", Subject: "user_bob"}
+	if got := steps(t, domaintest.Now, calls, bBegan, over); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("%q", got)
+	}
+	if got := steps(t, domaintest.Now, started, aEnded, bBegan, over); len(got) > 0 {
+		t.Errorf("an http node: %q", got)
+	}
+	ended := workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusCancelled, Subject: "user_bob"}
+	out := domaintest.Given(t, workflowrun.Aggregate, calls, bBegan, over).When(workflowrun.EndChild{ChildEnded: ended}).Then(ended).State()
+	if out.Unfinished() {
+		t.Error("there is something left to do")
+	}
+}
+
 // A run can end before the step that started it is known to wait for it.
 func TestAChildMayBeQuick(t *testing.T) {
 	end := func(run string) workflowrun.ChildEnded {

@@ -23,6 +23,7 @@ type AgentRun struct {
 	LatencyMS    int64           `json:"latency_ms" doc:"From its start to its end; 0 while it goes on." example:"2500"`
 	StepCount    int             `json:"step_count" doc:"Steps that have begun." example:"3"`
 	ForkedFrom   *RunOrigin      `json:"forked_from" doc:"Step of another run that it was forked from; null otherwise."`
+	ParentRunID  string          `json:"parent_run_id,omitempty" doc:"Run of a workflow that waits for it."`
 	StartedAt    *time.Time      `json:"started_at"`
 	FinishedAt   *time.Time      `json:"finished_at" doc:"null while it goes on."`
 }
@@ -87,6 +88,9 @@ func AgentRunOf(s *agentrun.State) AgentRun {
 	}
 	if s.Origin != nil {
 		out.ForkedFrom = &RunOrigin{RunID: s.Origin.Run, Step: s.Origin.Step}
+	}
+	if s.Parent != nil {
+		out.ParentRunID = s.Parent.Run
 	}
 	for i := range s.Steps {
 		if s.Steps[i].Execution > 0 {

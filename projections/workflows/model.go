@@ -71,7 +71,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 1 }
+func (Model) Version() int { return 2 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {

@@ -44,6 +44,9 @@ func (r *row) step(ctx context.Context, tx projections.Tx, e domain.Event) error
 	case workflowrun.StepFailed:
 		return r.failed(ctx, tx, e, f)
 	case workflowrun.ChildEnded:
+		if r.state.End != "" { // it was ended with the run, and so was the step
+			return r.pay(ctx, tx, f)
+		}
 		return r.put(ctx, tx, e, change{step: f.Step, status: "running", usage: f.Usage, cost: f.Cost})
 	case workflowrun.Completed:
 		for _, node := range f.Skipped {
@@ -80,6 +83,13 @@ func (r *row) stop(ctx context.Context, tx projections.Tx, e domain.Event) error
 	}
 	_, err = tx.Exec(ctx, `UPDATE workflow_steps SET status = 'failed', error = ?, finished_at = ? WHERE run = ? AND status IN ('running', 'queued')`,
 		string(why), fold.Micros(e.Meta.OccurredAt), r.id)
+	return err
+}
+
+// pay adds what a run has cost to the step that waited for it.
+func (r *row) pay(ctx context.Context, tx projections.Tx, f workflowrun.ChildEnded) error {
+	_, err := tx.Exec(ctx, `UPDATE workflow_steps SET prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?, cost = cost + ? WHERE run = ? AND step = ?`,
+		f.Usage.Prompt, f.Usage.Completion, int64(f.Cost), r.id, f.Step)
 	return err
 }
 

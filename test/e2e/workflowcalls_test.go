@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"strata/gateway/gatewaytest"
+	"strata/test/kit"
 )
 
 // A workflow searches a knowledge base, computes with a tool and shows where its
@@ -35,4 +39,57 @@ func TestWorkflowsSearchTheirOwn(t *testing.T) {
 	stranger.Create(t, "/v1/workflows", object{"name": "peeks", "nodes": []object{node("look", "knowledge", object{"dataset_ids": []string{base}, "query": "x"})}})
 	stranger.Do(t, http.StatusOK, "POST", "/api/v1/workflows/peeks/run", object{"inputs": object{}}).
 		Want("data.status", "failed", "data.error.code", "NOT_FOUND", "data.error.nodeId", "look")
+}
+
+// An agent node runs an agent and waits for it; the two runs name each other.
+func TestWorkflowsRunAgents(t *testing.T) {
+	c := onShared(t)
+	c.Create(t, "/v1/agents", object{"name": "opener", "instructions": "{{greeting}} We open at nine.", "model": "strata/extract-1", "status": "active"})
+	c.Create(t, "/v1/workflows", object{"name": "asks", "nodes": []object{
+		node("ask", "agent", object{"agent": "opener", "message": "When do you {{inputs.what}}?", "variables": object{"greeting": "Hello."}}),
+		node("end", "end", object{"outputs": object{"answer": "{{nodes.ask.message}}"}})}, "edges": []object{edge("ask", "end")}})
+	ran := c.Do(t, http.StatusOK, "POST", "/api/v1/workflows/asks/run", object{"inputs": object{"what": "open"}})
+	ran.Want("data.status", "completed")
+	if said := ran.Str("data.outputs.answer"); !strings.Contains(said, "nine") {
+		t.Errorf("the agent said %q", said)
+	}
+	run := ran.Str("data.runId")
+	step := invocation(t, c, "asks", run, "completed").Want("steps.0.node_type", "agent", "steps.0.waits_for", "child")
+	c.Get(t, "/v1/runs/"+step.Str("steps.0.child_run_id"), step.After()...).Want("status", "completed", "parent_run_id", run)
+	c.Create(t, "/v1/workflows", object{"name": "asks nobody", "nodes": []object{node("ask", "agent", object{"agent": "nobody", "message": "x"})}})
+	c.Do(t, http.StatusOK, "POST", "/api/v1/workflows/asks%20nobody/run", object{"inputs": object{}}).
+		Want("data.status", "failed", "data.error.code", "NOT_FOUND", "data.error.nodeId", "ask")
+}
+
+// Whoever cancels a run cancels the runs that it has started: of an agent, and of a
+// workflow.
+func TestCancelledWorkflowsCancelTheirRuns(t *testing.T) {
+	oneProcess(t, "needs a model that it can hold")
+	up := gatewaytest.NewUpstream(t)
+	asked := make(chan struct{}, 1)
+	up.Always(func(_ http.ResponseWriter, r *gatewaytest.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	c := kit.Start(t, kit.Options{}).Client()
+	c.Create(t, "/api/v1/providers", object{"name": "p", "type": "openai_compatible", "baseUrl": up.URL, "models": []string{"m"}})
+	c.Create(t, "/v1/agents", object{"name": "slow", "model": "p/m", "status": "active"})
+	c.Create(t, "/v1/workflows", object{"name": "inner", "nodes": []object{node("ask", "agent", object{"agent": "slow", "message": "x"})}})
+	c.Create(t, "/v1/workflows", object{"name": "outer", "nodes": []object{node("sub", "workflow", object{"workflow": "inner"})}})
+	run := c.Do(t, http.StatusAccepted, "POST", "/v1/workflows/outer/run", object{"inputs": object{}}).Str("invocation_id")
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatal("the model is not asked: ", c.Get(t, "/v1/workflows/inner/invocations").Short(), c.Get(t, "/v1/runs").Short())
+	}
+	c.Do(t, http.StatusOK, "POST", "/v1/workflows/outer/invocations/"+run+"/cancel", object{}).Want("status", "cancelled")
+	var inner *kit.Answer
+	kit.Eventually(t, time.Minute, "the run of the inner workflow to end", func() error {
+		inner = c.Get(t, "/v1/workflows/inner/invocations")
+		return kit.Differ("status", inner.Strings("data", "status"), []string{"cancelled"})
+	})
+	kit.Eventually(t, time.Minute, "the agent's run to end", func() error {
+		one := c.Get(t, "/v1/workflows/inner/invocations/"+inner.Str("data.0.run_id"))
+		return kit.Differ("status", c.Get(t, "/v1/runs/"+one.Str("steps.0.child_run_id")).Str("status"), "cancelled")
+	})
 }

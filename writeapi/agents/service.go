@@ -64,6 +64,11 @@ type Ask struct {
 	Variables map[string]any
 	SessionID string
 	TimeoutMS int // 0: the agent's own
+	// Parent is the step of a workflow's run that waits for the run, Depth how deep it
+	// is then, and Subject under whose key the run is sealed; all may be empty.
+	Parent  *agentrun.Parent
+	Depth   int
+	Subject string
 }
 
 // Outcome is a run as a command has left it.
@@ -88,6 +93,7 @@ func (s *Service) Start(ctx context.Context, req commands.Request, ask Ask) (Out
 	p := req.Principal
 	cmd.Agent.ID, cmd.Agent.Version = id, version
 	cmd.UserID, cmd.APIKey, cmd.AppID = p.UserID, p.KeyID, p.AppID
+	cmd.Parent, cmd.Depth, cmd.Subject = ask.Parent, ask.Depth, ask.Subject
 	req.Create = true
 	return commands.Run(ctx, s.Handler, agentrun.Aggregate, req, cmd, show)
 }

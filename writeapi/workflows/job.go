@@ -24,8 +24,8 @@ type job struct {
 
 	open   *workflowrun.StepOpened // what the step has waited for
 	answer *workflowrun.HumanAnswered
-	child  *workflowrun.ChildEnded
-	items  []workflowrun.Step // of a loop, when all have ended
+	ended  *workflowrun.ChildEnded // the run that it has waited for
+	items  []workflowrun.Step      // of a loop, when all have ended
 
 	inputs  json.RawMessage
 	outputs map[string]json.RawMessage // by node
@@ -57,7 +57,7 @@ func jobOf(l *commands.Loaded[workflowrun.State], step string) job {
 		failure: s.Error, usage: s.Usage, cost: s.Cost, cancelled: s.End != "", started: s.Started}
 	j.started.Definition, j.started.Inputs, j.started.Carried = workflow.Definition{}, nil, nil
 	if st := s.Steps[step]; st != nil {
-		j.attempt, j.execution, j.open, j.answer, j.child = st.Attempt, st.Execution, st.Open, st.Answer, st.Child
+		j.attempt, j.execution, j.open, j.answer, j.ended = st.Attempt, st.Execution, st.Open, st.Answer, st.Child
 		if st.Phase == workflowrun.Retrying {
 			j.attempt++
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"strata/commands"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/schema"
@@ -136,6 +135,8 @@ func (s *Service) do(ctx context.Context, run steps.Ref, step string, j *job, va
 		return s.search(ctx, run, j, vars)
 	case workflow.Tool:
 		return s.useTool(ctx, run, step, j, vars)
+	case workflow.Agent:
+		return s.runAgent(ctx, run, step, j, vars)
 	case workflow.Workflow:
 		return s.call(ctx, run, step, j, vars)
 	}
@@ -313,45 +314,6 @@ func loop(j *job, vars map[string]any) (came, error) {
 	return came{output: value}, err
 }
 
-// call starts the run of another workflow, and ends when that has ended.
-func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, vars map[string]any) (came, error) {
-	if j.open != nil && j.child != nil {
-		if j.child.Status != workflowrun.StatusCompleted {
-			message := "the workflow it called was " + string(j.child.Status)
-			if j.child.Error != nil {
-				message += ": " + j.child.Error.Message
-			}
-			return came{}, passing{domain.Errorf(domain.CodeWorkflow, "%s", message)}
-		}
-		var outputs any
-		err := json.Unmarshal(j.child.Outputs, &outputs)
-		return came{output: outputs}, err
-	}
-	var c workflow.CallConfig
-	config, err := j.fill(vars, &c)
-	if err != nil {
-		return came{}, err
-	}
-	p := domain.System(run.Organization, run.Workspace)
-	started, err := s.load(ctx, p, c.Workflow, c.Version)
-	if err != nil {
-		return came{input: config}, mark(err)
-	}
-	if started.Inputs, err = encode(c.Inputs); err != nil {
-		return came{}, err
-	}
-	old := j.started
-	started.Trigger, started.Parent, started.Depth = "api", &workflowrun.Parent{Run: run.ID, Step: step}, old.Depth+1
-	started.SessionID, started.UserID, started.APIKey, started.AppID, started.Subject = old.SessionID, old.UserID, old.APIKey, old.AppID, old.Subject
-	// The same step starts the same run however often it is performed.
-	key := steps.Key(run, step, j.attempt)
-	out, err := s.start(ctx, commands.Request{Principal: p, IdempotencyKey: key, Route: "workflow step", CorrelationID: run.ID}, started)
-	if err != nil {
-		return came{input: config}, mark(err)
-	}
-	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: out.ID}}, nil
-}
-
 // mark notes of which errors it is that they may pass.
 func mark(err error) error {
 	switch domain.CodeOf(err) {
@@ -359,28 +321,4 @@ func mark(err error) error {
 		return passing{err}
 	}
 	return err
-}
-
-// report tells the run that waits for this one how it ended.
-func (s *Service) report(ctx context.Context, run steps.Ref, j *job) (domain.Decider[workflowrun.State], error) {
-	p := j.started.Parent
-	cmd := workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: p.Step, Run: run.ID, Status: j.status, Outputs: j.result, Error: j.failure, Usage: j.usage, Cost: j.cost}}
-	_, err := s.steer(ctx, commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: p.Run, CorrelationID: run.ID}, cmd)
-	if err != nil && domain.CodeOf(err) != domain.CodeNotFound {
-		return nil, err
-	}
-	return workflowrun.Report{}, nil
-}
-
-// cancelChild cancels the run that a step waits for whose own run is over.
-func (s *Service) cancelChild(ctx context.Context, run steps.Ref, step string, j *job) (domain.Decider[workflowrun.State], error) {
-	if j.open == nil || j.open.Child == "" {
-		return nil, fmt.Errorf("step %s waits for no run", step)
-	}
-	req := commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: j.open.Child, CorrelationID: run.ID}
-	_, err := s.steer(ctx, req, workflowrun.Cancel{Reason: "the run that called its workflow is over"})
-	if code := domain.CodeOf(err); err != nil && code != domain.CodeConflict && code != domain.CodeNotFound {
-		return nil, err
-	}
-	return workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: step, Run: j.open.Child, Status: workflowrun.StatusCancelled}}, nil
 }

@@ -44,6 +44,8 @@ type world struct {
 	store *embedded.Log
 	codec *streams.Codec
 
+	handler atomic.Pointer[commands.Handler] // of the process that was started last
+
 	mu   sync.Mutex
 	keys map[string]map[string]int // by path: how often each key came
 }
@@ -83,8 +85,9 @@ func (m *mortal) Append(ctx context.Context, s domain.StreamID, x streams.Expect
 func (w *world) process(at func(p *mortal)) (h *commands.Handler, stop func()) {
 	store := &mortal{Store: w.store}
 	h = commands.New(commands.Config{Store: store, Codec: w.codec})
+	w.handler.Store(h)
 	e := steps.New(steps.Config{Handler: h, Grace: time.Millisecond, At: func(string) { at(store) }})
-	s := &workflows.Service{Handler: h, Store: store, Codec: w.codec, Library: w, Tools: w, Transport: w, Live: context.Background()}
+	s := &workflows.Service{Handler: h, Store: store, Codec: w.codec, Library: w, Tools: w, Agents: w, Transport: w, Live: context.Background()}
 	steps.Add(e, s.Machine(func(context.Context, string, int) ([]steps.Ref, error) { return nil, nil }))
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -156,7 +159,7 @@ func anyGraph(t *rapid.T) workflow.Definition {
 	for i := range n {
 		id := fmt.Sprint("n", i)
 		node := workflow.Node{ID: id}
-		switch rapid.IntRange(0, 6).Draw(t, "type") {
+		switch rapid.IntRange(0, 7).Draw(t, "type") {
 		case 0:
 			node.Type, node.Config = workflow.Condition, map[string]any{"expression": "inputs.n == 2"}
 		case 1:
@@ -167,6 +170,8 @@ func anyGraph(t *rapid.T) workflow.Definition {
 			node.Type, node.Config = workflow.Knowledge, map[string]any{"dataset_ids": []any{"a"}, "query": "{{inputs.n}} " + id}
 		case 4:
 			node.Type, node.Config = workflow.Tool, map[string]any{"tool": "mcp:s/" + id, "repeatable": true, "arguments": map[string]any{"expression": "{{inputs.n}}"}}
+		case 5:
+			node.Type, node.Config = workflow.Agent, map[string]any{"agent": id, "message": "do {{inputs.n}}"}
 		default:
 			node.Type, node.Config = workflow.HTTP, map[string]any{"method": "POST", "url": "http://x/" + id}
 		}
@@ -228,7 +233,7 @@ func TestKillsMakeNoDifference(t *testing.T) {
 			}
 		}
 		if len(wild.keys) != len(calm.keys) {
-			r.Fatalf("%d places were asked, %d without kills", len(wild.keys), len(calm.keys))
+			r.Fatalf("%d places were asked, %d without kills; it came to %s", len(wild.keys), len(calm.keys), want)
 		}
 	})
 }
@@ -236,6 +241,20 @@ func TestKillsMakeNoDifference(t *testing.T) {
 func (w *world) over(h *commands.Handler) bool {
 	over, err := commands.Load(context.Background(), h, workflowrun.Aggregate, somebody, "run_1", func(l *commands.Loaded[workflowrun.State]) bool { return l.State.End != "" })
 	return err == nil && over
+}
+
+// until waits until a run is as wanted.
+func (w *world) until(h *commands.Handler, wanted func(*workflowrun.State) bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(time.Millisecond) {
+		is, err := commands.Load(context.Background(), h, workflowrun.Aggregate, somebody, "run_1", func(l *commands.Loaded[workflowrun.State]) bool { return wanted(l.State) })
+		if ok(w.t, err); is {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("the run does not come to it")
+		}
+	}
 }
 
 func TestOutcomes(t *testing.T) {

@@ -26,6 +26,7 @@ type Service struct {
 	Codec     *streams.Codec
 	Library   Library
 	Tools     Tools
+	Agents    Agents
 	// Transport makes the requests of http nodes, and decides where to they may go.
 	Transport      http.RoundTripper
 	RecordPayloads bool            // keep what is said to models in the inference log

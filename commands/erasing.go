@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"strata/domain"
 	"strata/domain/node"
 	"strata/domain/privacy"
 	"strata/streams"
@@ -24,16 +25,30 @@ func (e *Erasures) leftToOthers(open []string) bool {
 	})
 }
 
-// strikeOff notes places that went with their node, and returns what is still open.
-func (e *Erasures) strikeOff(ctx context.Context, id string, open []string) (still []string, err error) {
+// survey compares an erasure with the places there are now, and returns what is
+// still open: places that went with their node are struck off, and those of a node
+// that joined after the erasure's places were listed and before it was in the log
+// are added. Whoever joins later reads of the erasure before it reads anything else.
+func (e *Erasures) survey(ctx context.Context, s *privacy.Erasure) (still []string, err error) {
 	if e.cfg.AllPlaces == nil {
-		return open, nil
+		return s.Open(), nil
 	}
 	known, err := e.cfg.AllPlaces(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range open {
+	id := s.ID
+	if slices.ContainsFunc(known, func(name string) bool { return !s.Names(name) }) {
+		if err := e.note(ctx, id, privacy.Widen{Places: known}); err != nil {
+			return nil, err
+		}
+		now, err := e.Show(ctx, domain.System("", ""), id)
+		if err != nil {
+			return nil, err
+		}
+		s = &now
+	}
+	for _, name := range s.Open() {
 		if slices.Contains(known, name) {
 			still = append(still, name)
 		} else if err := e.note(ctx, id, privacy.Report{Place: name}); err != nil {
@@ -128,7 +143,7 @@ func (e *Erasures) follow(ctx context.Context) (err error) {
 			switch id := r.Stream.Key(); ev.Fact.(type) {
 			case privacy.SubjectErased:
 				e.add(id)
-			case privacy.PlaceErased:
+			case privacy.PlaceErased, privacy.PlacesAdded:
 				e.nudge(id)
 			case privacy.ErasureCompleted:
 				e.finish(id)

@@ -326,7 +326,7 @@ func (e *Erasures) carryOut(ctx context.Context, id string) error {
 	if err := e.cfg.Keys.Destroy(ctx, keysOf(&s), e.cfg.Handler.Now()); err != nil {
 		return err
 	}
-	still, err := e.strikeOff(ctx, id, s.Open())
+	still, err := e.survey(ctx, &s)
 	if err != nil {
 		return err
 	}

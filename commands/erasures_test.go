@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,4 +151,49 @@ func TestErasingUsers(t *testing.T) {
 	}
 	_, err = e.Erase(t.Context(), commands.Request{Principal: principal("ws_1")}, commands.Erasure{})
 	wantCode(t, err, domain.CodeValidation)
+}
+
+// A node that joins after an erasure has listed the nodes, and before the erasure is
+// in the log, is waited for like the others.
+func TestErasureWaitsForWhoJoinsMeanwhile(t *testing.T) {
+	w, keys := privateWorld(t)
+	ok(t, w.session("a", "alice"))
+	var listed atomic.Int64
+	var cleaned atomic.Bool
+	node := func(place string, forget func()) *commands.Erasures {
+		return commands.NewErasures(commands.ErasuresConfig{Handler: w.h, Keys: keys, Retry: time.Millisecond,
+			Places: []commands.Place{{Name: place, Forget: func(context.Context, commands.Forgotten) error { forget(); return nil }}},
+			AllPlaces: func(context.Context) ([]string, error) {
+				if listed.Add(1) == 1 {
+					return []string{"states@a"}, nil // b joins right after
+				}
+				return []string{"states@a", "states@b"}, nil
+			}})
+	}
+	a := node("states@a", func() {})
+	b := node("states@b", func() { cleaned.Store(true) })
+	for _, e := range []*commands.Erasures{a, b} {
+		ok(t, e.Recover(t.Context()))
+		running(t, e)
+		following(t, e)
+	}
+	out, err := a.Erase(t.Context(), commands.Request{Principal: principal("ws_1")}, commands.Erasure{Subject: "alice"})
+	ok(t, err)
+	ok(t, a.Wait(t.Context(), out.ID))
+	s, err := a.Show(t.Context(), principal("ws_1"), out.ID)
+	ok(t, err)
+	if s.Status() != privacy.Completed || len(s.Places) != 2 || !cleaned.Load() {
+		t.Errorf("erasure %+v; b has cleaned: %v", s, cleaned.Load())
+	}
+}
+
+func following(t *testing.T, e *commands.Erasures) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = e.Follow(ctx) // ends with the test
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
 }

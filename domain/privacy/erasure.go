@@ -84,6 +84,15 @@ type SubjectErased struct {
 // EventType implements domain.Fact.
 func (SubjectErased) EventType() string { return "privacy.subject_erased.v1" }
 
+// PlacesAdded says that more places may hold data than were known when the erasure
+// was asked for: their node joined at the same moment.
+type PlacesAdded struct {
+	Places []string `json:"places"`
+}
+
+// EventType implements domain.Fact.
+func (PlacesAdded) EventType() string { return "privacy.places_added.v1" }
+
 // PlaceErased says that a place holds nothing of the person any more.
 type PlaceErased struct {
 	Place string `json:"place"`
@@ -103,7 +112,7 @@ func (ErasureCompleted) EventType() string { return "privacy.erasure_completed.v
 
 // FactTypes lists the facts of erasures for the codec.
 func FactTypes() []domain.FactType {
-	return []domain.FactType{domain.FactOf[SubjectErased](), domain.FactOf[PlaceErased](), domain.FactOf[ErasureCompleted]()}
+	return []domain.FactType{domain.FactOf[SubjectErased](), domain.FactOf[PlacesAdded](), domain.FactOf[PlaceErased](), domain.FactOf[ErasureCompleted]()}
 }
 
 func (s *Erasure) apply(e domain.Event) {
@@ -113,9 +122,9 @@ func (s *Erasure) apply(e domain.Event) {
 		s.Organization, s.Workspace, s.Subject, s.Reason, s.Keys = e.Meta.Organization, f.Workspace, f.Subject, f.Reason, f.Keys
 		s.By, s.RequestedAt = e.Meta.Actor, at
 		s.Places = nil
-		for _, name := range f.Places {
-			s.Places = append(s.Places, Place{Name: name})
-		}
+		s.add(f.Places)
+	case PlacesAdded:
+		s.add(f.Places)
 	case PlaceErased:
 		for i := range s.Places {
 			if s.Places[i].Name == f.Place && s.Places[i].ErasedAt.IsZero() {
@@ -125,6 +134,17 @@ func (s *Erasure) apply(e domain.Event) {
 	case ErasureCompleted:
 		s.CompletedAt, s.Events, s.Unsealed = at, f.Events, f.Unsealed
 	}
+}
+
+func (s *Erasure) add(places []string) {
+	for _, name := range places {
+		s.Places = append(s.Places, Place{Name: name})
+	}
+}
+
+// Names tells whether a place is among those of the erasure, cleaned or not.
+func (s *Erasure) Names(place string) bool {
+	return slices.ContainsFunc(s.Places, func(p Place) bool { return p.Name == place })
 }
 
 // Limits of what a caller may store.
@@ -155,6 +175,24 @@ func (c Erase) Decide(_ domain.Env, s *Erasure) ([]domain.Fact, error) {
 		return nil, err
 	}
 	return []domain.Fact{SubjectErased(c)}, nil
+}
+
+// Widen makes an erasure reach all the places there are, as long as it is pending.
+type Widen struct{ Places []string }
+
+// Decide implements domain.Decider.
+func (c Widen) Decide(_ domain.Env, s *Erasure) ([]domain.Fact, error) {
+	switch s.Status() {
+	case "":
+		return nil, domain.NotFound(Erasures.Noun, s.ID)
+	case Completed:
+		return nil, nil
+	}
+	more := slices.DeleteFunc(slices.Clone(c.Places), s.Names)
+	if len(more) == 0 {
+		return nil, nil
+	}
+	return []domain.Fact{PlacesAdded{Places: more}}, nil
 }
 
 // Report notes that a place was cleaned.

@@ -15,7 +15,7 @@ var erased = privacy.SubjectErased{Subject: "alice", Workspace: domaintest.Works
 	Keys: []uuid.UUID{uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")}, Places: []string{"read models", "analytics"}}
 
 func TestGolden(t *testing.T) {
-	domaintest.Golden(t, privacy.FactTypes(), erased, privacy.PlaceErased{Place: "analytics"}, privacy.ErasureCompleted{Events: 7, Unsealed: 2})
+	domaintest.Golden(t, privacy.FactTypes(), erased, privacy.PlacesAdded{Places: []string{"read models@b"}}, privacy.PlaceErased{Place: "analytics"}, privacy.ErasureCompleted{Events: 7, Unsealed: 2})
 }
 
 func TestErase(t *testing.T) {
@@ -40,4 +40,16 @@ func TestAnErasureIsCompleteWhenEveryPlaceIs(t *testing.T) {
 	}
 	domaintest.Given(t, privacy.Erasures, all...).When(privacy.Complete{}).Then()
 	domaintest.Given(t, privacy.Erasures).When(privacy.Complete{}).ThenError(domain.CodeNotFound)
+}
+
+func TestAnErasureReachesWhoJoinedMeanwhile(t *testing.T) {
+	all := []string{"analytics", "states@b", "read models"}
+	added := privacy.PlacesAdded{Places: []string{"states@b"}}
+	domaintest.Given(t, privacy.Erasures, erased).When(privacy.Widen{Places: all}).Then(added)
+	domaintest.Given(t, privacy.Erasures, erased, added).When(privacy.Widen{Places: all}).ThenNothing()
+	domaintest.Given(t, privacy.Erasures, erased, privacy.PlaceErased{Place: "analytics"}).When(privacy.Widen{Places: []string{"analytics"}}).ThenNothing()
+	domaintest.Given(t, privacy.Erasures, erased, added, privacy.PlaceErased{Place: "analytics"}, privacy.PlaceErased{Place: "read models"}).
+		When(privacy.Complete{}).ThenError(domain.CodeConflict)
+	domaintest.Given(t, privacy.Erasures, erased, privacy.ErasureCompleted{}).When(privacy.Widen{Places: all}).ThenNothing()
+	domaintest.Given(t, privacy.Erasures).When(privacy.Widen{Places: all}).ThenError(domain.CodeNotFound)
 }

@@ -95,7 +95,7 @@ func (b *Budgets) Reserve(ctx context.Context, who Spender, cost domain.Money, t
 
 // Settle records what a call really cost in every budget that held something
 // for it. It may be repeated. It returns the position that includes it in all
-// of them, 0 when nothing had to be written.
+// of them, whoever wrote it.
 func (b *Budgets) Settle(ctx context.Context, held []inference.Reservation, cost domain.Money, tokens int64) (domain.Position, error) {
 	return b.each(ctx, held, func(id string) domain.Decider[budget.State] {
 		return budget.Settle{ID: id, Amount: cost, Tokens: tokens}
@@ -122,7 +122,7 @@ func (b *Budgets) each(ctx context.Context, held []inference.Reservation, cmd fu
 	for _, r := range held {
 		out, err := Run[budget.State, struct{}](ctx, b.h, budget.Aggregate, system(r.BudgetID), cmd(r.ID), nil)
 		errs = append(errs, err)
-		last = max(last, out.Position)
+		last = max(last, out.Includes) // the healer of another process may have been quicker
 		b.h.reached("reserve.ended")
 	}
 	return last, errors.Join(errs...)

@@ -38,6 +38,7 @@ type op[S any] struct {
 	facts    []domain.Fact
 	revision domain.Revision
 	position domain.Position
+	includes domain.Position // everything that the command saw
 	repeated bool
 }
 
@@ -70,7 +71,8 @@ type entry[S any] struct {
 
 	// Owned by the running goroutine.
 	loaded Loaded[S]
-	valid  bool // loaded reflects the log up to its revision
+	valid  bool            // loaded reflects the log up to its revision
+	at     domain.Position // of the last event folded from the log or appended to it
 	keys   keyMemory
 
 	// What a snapshot says beside the state.
@@ -189,6 +191,7 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 		// A smaller batch is sooner in the log: who was too slow hurries.
 		proposed, done := e.decide(ctx, batch[:max(1, len(batch)>>min(try, 10))])
 		if len(proposed) == 0 {
+			e.tell(batch[:done])
 			return done
 		}
 		res, err := e.h.cfg.Store.Append(ctx, e.agg.Stream(e.id), streams.At(base), proposed...)
@@ -196,11 +199,8 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 			if e.h.cfg.At != nil {
 				e.h.cfg.At(e.agg.Category + ".durable")
 			}
-			for _, o := range batch[:done] {
-				if o.err == nil && len(o.facts) > 0 {
-					o.position = res.Position // the append is atomic: who sees its end sees each part
-				}
-			}
+			e.at = res.Position // the append is atomic: who sees its end sees each part
+			e.tell(batch[:done])
 			return done
 		}
 		e.valid = false // the state has facts in it that the log may not have
@@ -215,6 +215,19 @@ func (e *entry[S]) process(batch []*op[S]) (done int) {
 		// be facts that never came to be.
 		fail(batch[:done], asDomain(err))
 		return done
+	}
+}
+
+// tell says how far the log has to be read to see what commands did and saw.
+func (e *entry[S]) tell(batch []*op[S]) {
+	for _, o := range batch {
+		if o.err != nil {
+			continue
+		}
+		o.includes = e.at
+		if len(o.facts) > 0 || o.repeated {
+			o.position = e.at
+		}
 	}
 }
 
@@ -429,7 +442,7 @@ func (e *entry[S]) read(ctx context.Context, from, upTo domain.Revision) error {
 			if r.Revision != e.loaded.Revision || r.ID != e.last {
 				return errOtherLog
 			}
-			unproven = false
+			unproven, e.at = false, r.Position
 			continue
 		}
 		if r.Revision > upTo {
@@ -440,6 +453,7 @@ func (e *entry[S]) read(ctx context.Context, from, upTo domain.Revision) error {
 			return err
 		}
 		e.fold(ev)
+		e.at = r.Position
 	}
 	if unproven {
 		return errOtherLog

@@ -106,9 +106,12 @@ type Outcome[V any] struct {
 	ID       string
 	View     V
 	Revision domain.Revision // of the aggregate, as of this command
-	Position domain.Position // of the last event written, 0 when nothing had to be
-	Facts    []domain.Fact   // what happened; nil for a repeat or when nothing had to
-	Repeated bool            // the idempotency key was used before: this is the first answer again
+	Position domain.Position // of the last event written, also by the first try of a repeat; 0 when nothing had to be
+	// Includes is a position that includes everything the command saw, also when it
+	// wrote nothing because another process had.
+	Includes domain.Position
+	Facts    []domain.Fact // what happened; nil for a repeat or when nothing had to
+	Repeated bool          // the idempotency key was used before: this is the first answer again
 }
 
 // Loaded is an aggregate's state with what its envelope says. Views get it
@@ -175,7 +178,7 @@ func Run[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], re
 		span.SetStatus(codes.Error, o.err.Error())
 		return Outcome[V]{}, o.err
 	}
-	out.ID, out.Revision, out.Position, out.Facts, out.Repeated = req.ID, o.revision, o.position, o.facts, o.repeated
+	out.ID, out.Revision, out.Position, out.Includes, out.Facts, out.Repeated = req.ID, o.revision, o.position, o.includes, o.facts, o.repeated
 	return out, nil
 }
 

@@ -58,3 +58,37 @@ func TestNodesContendForOneStream(t *testing.T) {
 		t.Error("the limit was not reached: that proves nothing")
 	}
 }
+
+// A node that finds done what it was about to do still knows where in the log that
+// is: whoever reads after its answer must see it.
+func TestWhatAnotherNodeDidIsIncluded(t *testing.T) {
+	w := newWorld(t)
+	id := w.createBudget(principal("ws_1"), budget.Create{Name: "team", ScopeType: "workspace", Limit: 1000, Period: budget.Total})
+	index := fixedIndex{{ID: id, ScopeType: "workspace", ScopeID: "ws_1"}}
+	gateway := commands.NewBudgets(w.h, index)
+	healer := commands.NewBudgets(commands.New(commands.Config{Store: w.store, Codec: w.codec, Now: w.clock}), index)
+	held, err := gateway.Reserve(ctx, commands.Spender{Organization: "org_1", Workspace: "ws_1"}, 100, 1)
+	ok(t, err)
+	healed, err := healer.Settle(ctx, held, 60, 1)
+	ok(t, err)
+	seen, err := gateway.Settle(ctx, held, 60, 1)
+	ok(t, err)
+	if healed == 0 || seen != healed {
+		t.Errorf("one node settles at position %d, the other is told %d", healed, seen)
+	}
+}
+
+// A repeat at another node tells the position of what the first try wrote.
+func TestARepeatElsewhereTellsThePosition(t *testing.T) {
+	w := newWorld(t)
+	other := commands.New(commands.Config{Store: w.store, Codec: w.codec, Now: w.clock})
+	req := commands.Request{Principal: principal("ws_1"), ID: "bud_1", Create: true, IdempotencyKey: "k"}
+	cmd := budget.Create{Name: "team", ScopeType: "workspace", Limit: 1000, Period: budget.Total}
+	first, err := commands.Run[budget.State, struct{}](ctx, w.h, budget.Aggregate, req, cmd, nil)
+	ok(t, err)
+	again, err := commands.Run[budget.State, struct{}](ctx, other, budget.Aggregate, req, cmd, nil)
+	ok(t, err)
+	if !again.Repeated || first.Position == 0 || again.Position < first.Position {
+		t.Errorf("first at %d; repeated %v at %d", first.Position, again.Repeated, again.Position)
+	}
+}

@@ -137,7 +137,7 @@ const maxAbout = 8
 func (e *entry[S]) clear() {
 	e.erasures = e.h.erasures.Load()
 	e.loaded = Loaded[S]{ID: e.id, State: e.agg.New(e.id), Revision: domain.NoRevision}
-	e.keys, e.about, e.last, e.kept = keyMemory{}, nil, uuid.Nil, domain.NoRevision
+	e.keys, e.about, e.last, e.at, e.kept = keyMemory{}, nil, uuid.Nil, 0, domain.NoRevision
 }
 
 // begin takes up the newest snapshot at or below upTo, if there is one, and

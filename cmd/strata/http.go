@@ -58,7 +58,7 @@ func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
 func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
 	s := a.cfg.Server
 	r := httpx.New(httpx.Options{
-		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter, Serves: a.role.serves, Relies: a.relies(),
+		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter, Serves: a.role.serves, Relies: a.relies(), Callers: a.callers(),
 		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
 		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
 	})

@@ -84,7 +84,7 @@ func (r role) serves(room string) bool {
 func (r role) models() []projections.Model {
 	needed := map[string]role{
 		workflows.Name: reading | projecting,
-		agentruns.Name: reading | projecting, identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: everything &^ relaying,
+		agentruns.Name: reading | projecting, memories.Name: reading | projecting, identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: everything &^ relaying,
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
 		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 		knowledgemodel.Name: writing | reading | projecting,
@@ -112,6 +112,15 @@ func (a *app) permitted() error {
 		return fmt.Errorf("strata %s: %w", a.role, errOwnLog)
 	}
 	return nil
+}
+
+// callers is the read model that says who may call, where other processes write
+// what is in it.
+func (a *app) callers() string {
+	if a.local != nil {
+		return ""
+	}
+	return identitymodel.Name
 }
 
 // relies are the read models that commands and model calls act on, where other

@@ -126,6 +126,9 @@ func (x *exchange) serve() error {
 	if serves := x.table.opts.Serves; serves != nil && !serves(x.op.room) {
 		return domain.Errorf(domain.CodeUnavailable, "this node does not serve %s operations; ask the installation's edge, or a node that does", x.op.room)
 	}
+	if err := x.awaitCallers(); err != nil {
+		return err
+	}
 	if err := x.authenticate(); err != nil {
 		return err
 	}
@@ -278,10 +281,30 @@ func (x *exchange) awaitRelied() error {
 	if len(o.Relies) == 0 || o.Waiter == nil || x.MinPosition == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(x.ctx, o.WaitFor)
+	return x.awaitAll(o.Relies, x.MinPosition)
+}
+
+// awaitCallers holds a request that names a position back until this process knows
+// who could call at that position. What is wrong with the position is said later.
+func (x *exchange) awaitCallers() error {
+	o := x.table.opts
+	if o.Callers == "" || o.Waiter == nil || x.op.Public {
+		return nil
+	}
+	raw, _ := x.minPosition()
+	position, err := strconv.ParseUint(raw, 10, 64)
+	if err != nil || position == 0 {
+		return nil
+	}
+	return x.awaitAll([]string{o.Callers}, domain.Position(position))
+}
+
+// awaitAll waits for projections, at most as long as a read waits for one.
+func (x *exchange) awaitAll(projections []string, position domain.Position) error {
+	ctx, cancel := context.WithTimeout(x.ctx, x.table.opts.WaitFor)
 	defer cancel()
-	for _, projection := range o.Relies {
-		if _, err := o.Waiter.Wait(ctx, projection, x.MinPosition); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	for _, projection := range projections {
+		if _, err := x.table.opts.Waiter.Wait(ctx, projection, position); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}

@@ -112,6 +112,14 @@ func sent(h http.Header, canonical string) string {
 	return ""
 }
 
+// minPosition is the position that a request names, as it was sent, and where.
+func (x *exchange) minPosition() (raw, name string) {
+	if raw = sent(x.r.Header, HeaderMinPosition); raw != "" || x.r.URL.RawQuery == "" {
+		return raw, HeaderMinPosition
+	}
+	return firstOf(x.queryValues(), "min_position", "minPosition"), "min_position"
+}
+
 // readHeaders parses the conditional and consistency headers; what is wrong
 // with them is added to faults.
 func (x *exchange) readHeaders(faults *[]domain.FieldError) {
@@ -127,11 +135,7 @@ func (x *exchange) readHeaders(faults *[]domain.FieldError) {
 			*faults = append(*faults, fieldFault("If-Match", `must be "*" or a revision in quotes, as the ETag header gives it`))
 		}
 	}
-	raw, name := sent(h, HeaderMinPosition), HeaderMinPosition
-	if raw == "" && x.r.URL.RawQuery != "" {
-		raw, name = firstOf(x.queryValues(), "min_position", "minPosition"), "min_position"
-	}
-	if raw != "" {
+	if raw, name := x.minPosition(); raw != "" {
 		position, err := strconv.ParseUint(raw, 10, 64)
 		if err != nil {
 			*faults = append(*faults, fieldFault(name, "must be a position, as the Strata-Position header gives it"))

@@ -49,6 +49,10 @@ type Options struct {
 	// because other processes write, too: who may call, which budgets there are.
 	// They are waited for when a request names a position.
 	Relies []string
+	// Callers is the projection that says who may do what, where other processes
+	// write it; "" where none does. It is waited for before a request that names a
+	// position is let in: a key may have been made, or revoked, just before.
+	Callers string
 	// Serves tells whether this process answers the operations of a room; nil: all
 	// of them. The others are in the document and are refused, see [Router.Room].
 	Serves func(room string) bool

@@ -66,7 +66,7 @@ test-web: web/$(INSTALLED)
 
 .PHONY: test-long
 test-long: export STRATA_CRASH_ROUNDS ?= 100
-test-long: test race e2e sdk interop conformance browser eventstore crash kafka metamorphic ## all tests: quick ones, races, real processes, browser
+test-long: test race e2e sdk interop conformance browser eventstore crash kafka cluster-test cluster-e2e metamorphic ## all tests: quick ones, races, real processes, browser
 
 .PHONY: race
 race: engine ## quick tests with the race detector

@@ -137,6 +137,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r.Header.Set(headerMinPosition, at)
 		}
 	}
+	// A node may refuse a body before it has come; the answer must not wait for it.
+	// Writers of other protocols than HTTP/1.1 do not need to be told.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	e.proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 

@@ -264,7 +264,6 @@ func (z *zeros) Read(p []byte) (int, error) {
 func TestBodiesOverTheLimit(t *testing.T) {
 	c := onShared(t)
 	t.Run("refused before it is read", func(t *testing.T) {
-		oneProcess(t, "an edge passes a body on as it comes, and this one never does")
 		conn, err := net.Dial("tcp", strings.TrimPrefix(shared.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)

@@ -37,29 +37,31 @@ import (
 
 // Deps is what the read side works with.
 type Deps struct {
-	Kinds         []domain.AnyKind
-	AgentRuns     *agentruns.Queries
-	Resources     *resources.Queries
-	Sessions      *sessions.Queries
-	Runs          *workflows.Queries // of workflows
-	Memories      *memories.Queries
-	Meaning       Meaning // of what memories are searched for
-	Conversations *conversations.Queries
-	Identity      *identity.Queries
-	Knowledge     Library
-	Budgets       *budgets.Queries
-	Connectors    *connectors.Queries
-	Events        *events.Reader
-	Erasures      *erasures.Queries
-	Leaderboards  *leaderboards.Queries
-	Trainings     *trainings.Queries
-	History       *history.Reader
-	AuditKey      ed25519.PrivateKey // signs exports of the audit trail
-	Answers       *Answers
-	Arguments     *states.Queries[argument.State]
-	Insights      *states.Queries[insight.State]
-	Store         streams.Store
-	Codec         *streams.Codec
+	Kinds     []domain.AnyKind
+	AgentRuns *agentruns.Queries
+	Resources *resources.Queries
+	Sessions  *sessions.Queries
+	Runs      *workflows.Queries // of workflows
+	Memories  *memories.Queries
+	Meaning   Meaning // of what memories are searched for
+	// MemoryProviders are who keeps memories elsewhere.
+	MemoryProviders MemoryProviders
+	Conversations   *conversations.Queries
+	Identity        *identity.Queries
+	Knowledge       Library
+	Budgets         *budgets.Queries
+	Connectors      *connectors.Queries
+	Events          *events.Reader
+	Erasures        *erasures.Queries
+	Leaderboards    *leaderboards.Queries
+	Trainings       *trainings.Queries
+	History         *history.Reader
+	AuditKey        ed25519.PrivateKey // signs exports of the audit trail
+	Answers         *Answers
+	Arguments       *states.Queries[argument.State]
+	Insights        *states.Queries[insight.State]
+	Store           streams.Store
+	Codec           *streams.Codec
 	// Analytics answers from ClickHouse; while that is not there, its error says so.
 	Analytics func(ctx context.Context) (*analytics.Queries, error)
 	Now       func() time.Time

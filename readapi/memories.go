@@ -3,6 +3,7 @@ package readapi
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"strata/domain"
 	"strata/domain/memory"
@@ -41,13 +42,16 @@ type searchMemories struct {
 	}
 }
 
+// providerTimeout is more than a memory provider's timeout_ms can be.
+const providerTimeout = 6 * time.Minute
+
 // maxMemories bounds one page of memories.
 const maxMemories = 100
 
 func (a *API) memories() {
 	op := func(id, method, path, summary, verb string) httpx.Op {
 		return httpx.Op{ID: id, Method: method, Path: "/memory/{provider}/memories" + path, Mount: httpx.V1, Tag: "Memory",
-			Summary: summary, Permission: "memories:" + verb, Reads: memories.Name}
+			Summary: summary, Permission: "memories:" + verb, Reads: memories.Name, Timeout: providerTimeout}
 	}
 	httpx.Register(a.r, op("listMemories", http.MethodPost, "/list", "List memories", "list"), a.listMemories)
 	search := op("searchMemories", http.MethodPost, "/search", "Search memories", "list")
@@ -56,6 +60,9 @@ func (a *API) memories() {
 	serve(a, resource[memory.State, view.Memory]{
 		op: op("getMemory", http.MethodGet, "/{id}", "Get specific memory", "get"), agg: memory.Aggregate, param: "id", key: memoryID,
 		now: func(ctx context.Context) (httpx.Reply[view.Memory], error) {
+			if elsewhere(httpx.PathValue(ctx, "provider")) {
+				return a.getElsewhere(ctx)
+			}
 			id, err := memoryID(ctx)
 			if err != nil {
 				return httpx.Reply[view.Memory]{}, err
@@ -107,8 +114,8 @@ func memoryID(ctx context.Context) (string, error) {
 }
 
 func internalProvider(name string) error {
-	if name != memory.Internal {
-		return domain.NotFound("memory provider", name)
+	if elsewhere(name) {
+		return domain.Errorf(domain.CodeNotFound, "the past of memories that the provider %q keeps is not known here", name)
 	}
 	return nil
 }
@@ -120,8 +127,8 @@ func (s *memoryScope) filter(ctx context.Context) memories.Filter {
 
 func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
 	var none httpx.Reply[httpx.List[view.Memory]]
-	if err := internalProvider(in.Provider); err != nil {
-		return none, err
+	if elsewhere(in.Provider) {
+		return a.listElsewhere(ctx, in)
 	}
 	b := in.Body
 	found, err := a.Memories.List(ctx, b.filter(ctx), query.Page{Limit: min(b.Limit, maxMemories), After: b.After, Desc: true})
@@ -133,8 +140,8 @@ func (a *API) listMemories(ctx context.Context, in *listMemories) (httpx.Reply[h
 
 func (a *API) searchMemories(ctx context.Context, in *searchMemories) (httpx.Reply[httpx.List[view.Memory]], error) {
 	var none httpx.Reply[httpx.List[view.Memory]]
-	if err := internalProvider(in.Provider); err != nil {
-		return none, err
+	if elsewhere(in.Provider) {
+		return a.searchElsewhere(ctx, in)
 	}
 	b := in.Body
 	threshold := 0.0

@@ -40,6 +40,8 @@ type Deps struct {
 	MCP        *mcp.Client
 	Models     *openaiapi.API // the gateway's face in OpenAI's wire format
 	Personas   *personas.Service
+	// MemoryProviders are who keeps memories elsewhere.
+	MemoryProviders MemoryProviders
 	// Wait blocks until a read model reflects a position, or ctx ends.
 	Wait   func(ctx context.Context, model string, pos domain.Position) (lag uint64, err error)
 	Random io.Reader // source of secrets
@@ -114,7 +116,12 @@ type operation[I, S, O any] struct {
 
 // command registers an operation.
 func command[I, S, O any](a *API, op operation[I, S, O]) {
-	httpx.Register(a.r, op.Op, func(ctx context.Context, in *I) (httpx.Reply[O], error) {
+	httpx.Register(a.r, op.Op, decided(a, op))
+}
+
+// decided answers an operation with its command.
+func decided[I, S, O any](a *API, op operation[I, S, O]) func(context.Context, *I) (httpx.Reply[O], error) {
+	return func(ctx context.Context, in *I) (httpx.Reply[O], error) {
 		var none httpx.Reply[O]
 		req := request(ctx, op.Permission, "")
 		cmd, err := op.decide(&req, in)
@@ -130,7 +137,7 @@ func command[I, S, O any](a *API, op operation[I, S, O]) {
 			a.settled(ctx, op.settle, out.Position)
 		}
 		return httpx.Reply[O]{Body: out.View, Revision: &out.Revision, Position: out.Position}, nil
-	})
+	}
 }
 
 // expiry reads when something ends. The zero time is in the past as any other,

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"strata/commands"
 	"strata/domain"
 	"strata/domain/memory"
+	"strata/internal/httpx"
 	"strata/projections/memories"
 	"strata/writeapi/agents"
 )
@@ -24,35 +24,27 @@ const (
 	leastFit = 0.2
 )
 
-func known(provider string) error {
-	if provider != memory.Internal {
-		return domain.NotFound("memory provider", provider)
-	}
-	return nil
-}
-
 // Recall implements agents.Memories.
 func (m agentMemories) Recall(ctx context.Context, p domain.Principal, provider string, of agents.Whose, query string, limit int) ([]agents.Remembered, error) {
-	if err := known(provider); err != nil {
+	keeper, err := m.keepers.Named(ctx, p.Workspace, provider)
+	if err != nil {
 		return nil, err
 	}
-	if err := m.caughtUp(ctx); err != nil {
-		return nil, err
+	if provider == memory.Internal {
+		if err := m.caughtUp(ctx); err != nil {
+			return nil, err
+		}
 	}
-	f := memories.Filter{Workspace: p.Workspace, UserID: of.Person}
+	q := memory.Query{Text: query, Limit: recallAmong, Least: leastFit, Scope: memory.Scope{UserID: of.Person}}
 	if of.Person == "" {
-		f.AgentID = of.Agent
+		q.AgentID = of.Agent
 	}
-	like, err := m.meaning().Of(ctx, p, query)
-	if err != nil { // the call's record tells why
-		like = memories.Meaning{}
-	}
-	found, _, err := m.models.memories.Search(ctx, f, query, like, leastFit, recallAmong)
+	found, err := keeper.Search(ctx, rememberedBy(ctx, p, of.Agent, ""), q)
 	if err != nil {
 		return nil, err
 	}
 	var out []agents.Remembered
-	for _, r := range found {
+	for _, r := range found.Items {
 		if r.UserID != of.Person || r.AgentID != "" && r.AgentID != of.Agent {
 			continue
 		}
@@ -75,10 +67,17 @@ func (m agentMemories) caughtUp(ctx context.Context) error {
 
 // Remember implements agents.Memories.
 func (m agentMemories) Remember(ctx context.Context, p domain.Principal, provider string, fields memory.Fields, key string) (string, error) {
-	if err := known(provider); err != nil {
+	keeper, err := m.keepers.Named(ctx, p.Workspace, provider)
+	if err != nil {
 		return "", err
 	}
-	req := commands.Request{Principal: p, IdempotencyKey: key, Route: "agent remembers", Create: true}
-	out, err := commands.Run[memory.State, struct{}](ctx, m.handler, memory.Aggregate, req, memory.Add{Provider: provider, Fields: fields}, nil)
-	return out.ID, err
+	made, err := keeper.Add(ctx, rememberedBy(ctx, p, fields.AgentID, key), fields)
+	return made.ID, err
+}
+
+// rememberedBy says on whose behalf an agent remembers. The run is what its work is
+// correlated by.
+func rememberedBy(ctx context.Context, p domain.Principal, agent, key string) memory.By {
+	run := httpx.From(ctx).CorrelationID
+	return memory.By{Principal: p, Agent: agent, Run: run, CorrelationID: run, IdempotencyKey: key}
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/catalogue"
-	"strata/domain/memory"
 	"strata/internal/outbound"
 	"strata/projections/agentruns"
 	"strata/writeapi/agents"
@@ -38,6 +38,7 @@ func (a *app) checkAgent(ctx context.Context, p domain.Principal, d domain.Doc) 
 		return err
 	}
 	var f domain.Faults
+	missing := false
 	for i, base := range agent.DatasetIDs {
 		there, err := a.hasBase(ctx, p.Workspace, base)
 		if err != nil {
@@ -45,7 +46,14 @@ func (a *app) checkAgent(ctx context.Context, p domain.Principal, d domain.Doc) 
 		}
 		f.Add(!there, fmt.Sprintf("dataset_ids[%d]", i), "names no knowledge base: %q", base)
 	}
-	f.Add(agent.MemoryProvider != "" && agent.MemoryProvider != memory.Internal, "memory_provider", "names no provider of memories: %q", agent.MemoryProvider)
+	if agent.MemoryProvider != "" {
+		_, err := a.keepers.Named(ctx, p.Workspace, agent.MemoryProvider)
+		missing = errors.Is(err, domain.ErrNotFound)
+		if err != nil && !missing && domain.CodeOf(err) != domain.CodeConflict { // one that is not enabled may be later
+			return err
+		}
+	}
+	f.Add(missing, "memory_provider", "names no provider of memories: %q", agent.MemoryProvider)
 	return f.Err()
 }
 

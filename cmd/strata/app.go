@@ -64,6 +64,7 @@ type app struct {
 	gateway    *gateway.Gateway
 	mcp        *mcp.Client
 	agents     *agents.Service
+	keepers    *memoryProviders // of memories
 	limiter    *ratelimit.Keeper
 	backups    *backup.Keeper
 	duty       onDuty
@@ -98,7 +99,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openAgents, a.openWorkflows, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openMemoryProviders, a.openAgents, a.openWorkflows, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())

@@ -25,6 +25,7 @@ import (
 	"strata/domain/knowledge"
 	"strata/domain/mcpcall"
 	"strata/domain/memory"
+	"strata/domain/memorycall"
 	"strata/domain/node"
 	"strata/domain/personaupload"
 	"strata/domain/privacy"
@@ -60,7 +61,7 @@ import (
 // allFacts are the facts there are.
 func allFacts() []domain.FactType {
 	return slices.Concat(agentrun.FactTypes(), argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
-		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), memory.Vectors.Facts, privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
+		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), memory.Vectors.Facts, memorycall.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts, workflowrun.FactTypes(),
 		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts)
 }

@@ -21,7 +21,7 @@ type Agent struct {
 	MaxTokens      int            `json:"max_tokens,omitempty" minimum:"1" maximum:"10000000" doc:"Longest answer of one call of the model."`
 	Tools          []string       `json:"tools" maxItems:"100" doc:"What it may call: mcp:<server> or mcp:<server>/<tool>, calculator, current_time, http_get."`
 	DatasetIDs     []string       `json:"dataset_ids" maxItems:"100" doc:"Knowledge bases that its model may search with the tool search_knowledge: ids, ids of vector indexes, or names."`
-	MemoryProvider string         `json:"memory_provider" maxLength:"200" doc:"Where it remembers: internal, or nothing. What it remembers of who it speaks with is recalled before its model is asked, which has the tools remember and recall." example:"internal"`
+	MemoryProvider string         `json:"memory_provider" maxLength:"200" doc:"Where it remembers: internal, the name of a memory provider, or nothing. What it remembers of who it speaks with is recalled before its model is asked, which has the tools remember and recall." example:"internal"`
 	InputSchema    map[string]any `json:"input_schema" doc:"JSON Schema of a run's input, which is checked against it."`
 	OutputSchema   map[string]any `json:"output_schema" doc:"JSON Schema that a run's answer must keep; the model gets one try to correct itself."`
 	Config         map[string]any `json:"config" doc:"max_steps (calls of the model, 10), max_cost_usd, timeout_ms (600000), parallel_tools (4); other keys are yours."`

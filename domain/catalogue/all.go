@@ -16,6 +16,7 @@ func All() []domain.AnyKind {
 		DataModels,
 		Experts,
 		MCPServers,
+		MemoryProviders,
 		ModelRoutes,
 		Personas,
 		Prompts,

@@ -45,12 +45,27 @@ func (c *cache) clear() {
 	}
 }
 
-func (c *cache) get(stream domain.StreamID, make func() any) any {
+func (c *cache) shard(stream domain.StreamID) *cacheShard {
 	var sum uint32 = 2166136261 // FNV-1a
 	for i := range len(stream) {
 		sum = (sum ^ uint32(stream[i])) * 16777619
 	}
-	s := &c.shards[sum%uint32(len(c.shards))]
+	return &c.shards[sum%uint32(len(c.shards))]
+}
+
+// peek is the entry of a stream if it is kept, else nil.
+func (c *cache) peek(stream domain.StreamID) any {
+	s := c.shard(stream)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.entries[stream]; ok {
+		return e.entry
+	}
+	return nil
+}
+
+func (c *cache) get(stream domain.StreamID, make func() any) any {
+	s := c.shard(stream)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, ok := s.entries[stream]; ok {

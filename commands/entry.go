@@ -99,10 +99,17 @@ func (k *keyMemory) add(id uuid.UUID, r domain.Revision) {
 	}
 }
 
-func entryOf[S any](h *Handler, agg *domain.Aggregate[S], id string) *entry[S] {
-	return h.cache.get(agg.Stream(id), func() any {
-		return &entry[S]{h: h, agg: agg, id: id}
-	}).(*entry[S])
+// entryOf is the entry of a stream. A passing one is used when there is one, and not
+// kept when there is none: then the log decides between it and another.
+func entryOf[S any](h *Handler, agg *domain.Aggregate[S], id string, passing bool) *entry[S] {
+	fresh := func() any { return &entry[S]{h: h, agg: agg, id: id} }
+	if passing {
+		if kept := h.cache.peek(agg.Stream(id)); kept != nil {
+			return kept.(*entry[S])
+		}
+		return fresh().(*entry[S])
+	}
+	return h.cache.get(agg.Stream(id), fresh).(*entry[S])
 }
 
 // submit queues a command. Who finds nobody at work does the work itself, for

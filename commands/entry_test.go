@@ -25,7 +25,7 @@ func TestRetryInTheBatchOfItsFirstTry(t *testing.T) {
 	}
 	defer store.Close()
 	h := New(Config{Store: store, Codec: codec})
-	e := entryOf(h, session.Aggregate, "ses_1")
+	e := entryOf(h, session.Aggregate, "ses_1", false)
 	p := domain.Principal{Actor: "user_ann", Organization: "org_1", Workspace: "ws_1"}
 	shown := make([]int64, 0, 4)
 	command := func(key string, cmd domain.Decider[session.State]) *op[session.State] {
@@ -79,7 +79,7 @@ func TestBatchesThatAreTooLarge(t *testing.T) {
 	for _, most := range []int{3, 1, 0} {
 		id := fmt.Sprintf("ses_%d", most)
 		h := New(Config{Store: narrow{store, most}, Codec: codec})
-		e := entryOf(h, session.Aggregate, id)
+		e := entryOf(h, session.Aggregate, id, false)
 		p := domain.Principal{Actor: "user_ann", Organization: "org_1", Workspace: "ws_1"}
 		batch := make([]*op[session.State], 10)
 		for i := range batch {

@@ -93,6 +93,10 @@ type Request struct {
 	Create bool
 	// IfMatch makes the command conditional on the aggregate's revision.
 	IfMatch *domain.Revision
+	// Passing says that nobody is expected to come back to the aggregate soon: its
+	// state is not kept in memory, where those of a large import would take the place
+	// of all that are in use.
+	Passing bool
 
 	IdempotencyKey string
 	Route          string // what the key belongs to: operation id and path, so that one key may serve two routes
@@ -168,7 +172,7 @@ func Run[S, V any](ctx context.Context, h *Handler, agg *domain.Aggregate[S], re
 			}
 		},
 	}
-	entryOf(h, agg, req.ID).submit(o)
+	entryOf(h, agg, req.ID, req.Passing).submit(o)
 	if err := o.wait(ctx); err != nil {
 		// The command may still happen; the caller learns it by asking again
 		// with its idempotency key.

@@ -145,6 +145,7 @@ func (f *file) refold(ctx context.Context, cfg *Config, tx *sqlite.Tx, m Forgett
 		filter.Workspace = t.Workspaces[0]
 	}
 	var last, batch []domain.Event
+	bytes := 0
 	for r, err := range cfg.Store.ReadAll(ctx, streams.ReadAll{Filter: &filter}) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
@@ -159,13 +160,14 @@ func (f *file) refold(ctx context.Context, cfg *Config, tx *sqlite.Tx, m Forgett
 		if err != nil {
 			return nil, err
 		}
-		if batch = append(batch, e); len(batch) < cfg.BatchSize {
+		bytes += sizeOf(r)
+		if batch = append(batch, e); len(batch) < cfg.BatchSize && bytes < mostBytes {
 			continue
 		}
 		if err := applySafely(ctx, m, tx, batch); err != nil {
 			return nil, err
 		}
-		last, batch = append(last, lastOf(batch)...), nil
+		last, batch, bytes = append(last, lastOf(batch)...), nil, 0
 	}
 	return append(last, lastOf(batch)...), applySafely(ctx, m, tx, batch)
 }

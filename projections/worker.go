@@ -195,15 +195,16 @@ func (w *worker) follow(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, sub.Close()) }()
 	size := w.cfg.BatchSize
 	var pending []streams.Recorded
+	bytes := 0
 	for {
 		b, err := sub.Next(ctx, size-len(pending))
 		if err != nil {
 			return fmt.Errorf("next events: %w", err)
 		}
-		pending = append(pending, b.Events...)
+		pending, bytes = append(pending, b.Events...), bytes+sizeOf(b.Events...)
 		// A transaction costs as much as several dozen rows: what the log holds
 		// goes into as few as fit.
-		if !b.CaughtUp && len(pending) < size {
+		if !b.CaughtUp && len(pending) < size && bytes < mostBytes {
 			continue
 		}
 		upTo := b.Position
@@ -219,8 +220,20 @@ func (w *worker) follow(ctx context.Context) (err error) {
 			}
 			w.linger(ctx)
 		}
-		pending = pending[:0]
+		clear(pending) // or what is long applied would stay in memory
+		pending, bytes = pending[:0], 0
 	}
+}
+
+// mostBytes of events are enough for a transaction, however few they are: most events
+// are small, but chunks of an upload or parts of a model are not.
+const mostBytes = 4 << 20
+
+func sizeOf(events ...streams.Recorded) (bytes int) {
+	for i := range events {
+		bytes += len(events[i].Data) + len(events[i].Meta)
+	}
+	return bytes
 }
 
 // linger lets events gather before the log is looked at again, so that under load

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ var errCrash = errors.New("crash")
 type world struct {
 	t     testing.TB
 	store *embedded.Log
+	log   streams.Store // what commands see of it; nil: all
 	codec *streams.Codec
 	h     *commands.Handler
 	res   *commands.Resources
@@ -71,7 +73,11 @@ func newWorld(t testing.TB) *world {
 
 // restart forgets everything that is only in memory.
 func (w *world) restart() {
-	w.h = commands.New(commands.Config{Store: w.store, Codec: w.codec, Now: func() time.Time { return w.now }})
+	var log streams.Store = w.store
+	if w.log != nil {
+		log = w.log
+	}
+	w.h = commands.New(commands.Config{Store: log, Codec: w.codec, Now: func() time.Time { return w.now }})
 	w.res = commands.NewResources(w.h, noSecrets{}, catalogue.All())
 	w.imp = personauploads.New(personauploads.Config{Handler: w.h, Resources: w.res, Store: w.store, Codec: w.codec, Index: w, At: w.at,
 		Forget: func(_ context.Context, p domain.Principal, upload string) error {
@@ -199,6 +205,40 @@ func (w *world) notes() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// reads counts how often streams are read.
+type reads struct {
+	streams.Store
+	mu sync.Mutex
+	of map[domain.StreamID]int
+}
+
+func (r *reads) ReadStream(ctx context.Context, stream domain.StreamID, ask streams.ReadStream) iter.Seq2[streams.Recorded, error] {
+	r.mu.Lock()
+	r.of[stream]++
+	r.mu.Unlock()
+	return r.Store.ReadStream(ctx, stream, ask)
+}
+
+// What an import makes is not kept in memory: there would be as much of it as rows.
+func TestImportKeepsNoPersonas(t *testing.T) {
+	w := newWorld(t)
+	counted := &reads{Store: w.store, of: map[domain.StreamID]int{}}
+	w.log = counted
+	w.restart()
+	w.upload("pup_1", []personaupload.Row{person("Ada", "1"), person("Bob", "1")})
+	w.run("pup_1", personaupload.Confirm{Token: "hash", Resolution: personaupload.Create})
+	w.pump()
+	for id := range w.personas() {
+		stream := domain.Stream("persona", id)
+		before := counted.of[stream]
+		_, err := w.res.Load(context.Background(), catalogue.Personas, someone, id)
+		ok(t, err)
+		if counted.of[stream] == before {
+			t.Errorf("%s is in memory", id)
+		}
+	}
 }
 
 func TestResolutions(t *testing.T) {

@@ -139,7 +139,7 @@ func (c *chunk) applyRow(ctx context.Context, r *commands.Resources, row int, ta
 		if c.rows[row-c.first].Notes == "" {
 			delete(doc, "notes") // the file says nothing, which is no reason to forget
 		}
-		_, err = r.Update(ctx, catalogue.Personas, commands.Request{Principal: c.principal, ID: target}, doc, "")
+		_, err = r.Update(ctx, catalogue.Personas, commands.Request{Principal: c.principal, ID: target, Passing: true}, doc, "")
 		switch domain.CodeOf(err) {
 		case domain.CodeNotFound, domain.CodeGone: // it went away meanwhile
 			if err != nil {
@@ -159,7 +159,7 @@ func (c *chunk) create(ctx context.Context, r *commands.Resources, row int, coun
 	if err != nil {
 		return counts, err
 	}
-	_, err = r.Create(ctx, catalogue.Personas, commands.Request{Principal: c.principal, ID: c.idOf(row)}, doc)
+	_, err = r.Create(ctx, catalogue.Personas, commands.Request{Principal: c.principal, ID: c.idOf(row), Passing: true}, doc)
 	if domain.CodeOf(err) == domain.CodeConflict || domain.CodeOf(err) == domain.CodeGone {
 		err = nil // this row made it before; what became of it since is its owner's business
 	}

@@ -37,6 +37,7 @@ func TestGolden(t *testing.T) {
 	whole := started
 	whole.Agent.OutputSchema = map[string]any{"type": "object"}
 	domaintest.Golden(t, agentrun.FactTypes(), whole, began(1), corrected, agentrun.ToolAnswered{Step: 2, Output: "42", Failed: true, Subject: "user_ann"},
+		agentrun.SessionTold{Turn: agentrun.AnswerTurn, Problem: "it is closed"},
 		agentrun.Completed{Output: json.RawMessage(`{"message":"hi"}`), Subject: "user_ann"},
 		agentrun.Failed{Code: domain.CodeTimeout, Message: "too late", Step: 1, Subject: "user_ann"}, agentrun.Cancelled{Reason: "enough", Subject: "user_ann"})
 }
@@ -259,5 +260,43 @@ func TestRecall(t *testing.T) {
 	broken := given(t, recalling, began(1), agentrun.ToolAnswered{Step: 1, Output: "away", Failed: true, Subject: "user_ann"}).State()
 	if broken.Memories != "" || len(broken.Steps) != 2 {
 		t.Errorf("without memories it does not go on: %+v", broken)
+	}
+}
+
+// The session is told what was asked before the model is, and the answer before the
+// run has ended: whoever sees its end sees the answer in the session.
+func TestSession(t *testing.T) {
+	talking := started
+	talking.Messages = []agentrun.Message{{Role: "user", Content: "earlier"}, {Role: "assistant", Content: "yes"}, {Role: "user", Content: "hello"}}
+	talking.Own = 1
+	toldInput, toldAnswer := agentrun.SessionTold{Turn: agentrun.InputTurn}, agentrun.SessionTold{Turn: agentrun.AnswerTurn, Problem: "it is closed"}
+	s := given(t, talking).State()
+	if p := s.Plan(domaintest.Now); p.Tell != agentrun.InputTurn || p.Steps != nil || p.Advance != nil {
+		t.Errorf("first: %+v", p)
+	}
+	if m := s.Turns(agentrun.InputTurn); len(m) != 1 || m[0].Content != "hello" {
+		t.Errorf("its own messages: %+v", m)
+	}
+	given(t, talking).When(agentrun.TellSession{SessionTold: toldInput}).Then(toldInput)
+	given(t, talking, toldInput).When(agentrun.TellSession{SessionTold: toldInput}).ThenError(domain.CodeConflict)
+	given(t, started).When(agentrun.TellSession{SessionTold: toldInput}).ThenError(domain.CodeConflict)
+	if p := given(t, talking, toldInput).State().Plan(domaintest.Now); p.Tell != "" || len(p.Steps) != 1 {
+		t.Errorf("then the model: %+v", p)
+	}
+	s = given(t, talking, toldInput, began(1), answered).State()
+	if p := s.Plan(domaintest.Now); p.Tell != agentrun.AnswerTurn || p.Advance != nil {
+		t.Errorf("then the answer: %+v", p)
+	}
+	if m := s.Turns(agentrun.AnswerTurn); len(m) != 1 || m[0].Content != "hi" || m[0].Role != "assistant" {
+		t.Errorf("its answer: %+v", m)
+	}
+	if m := s.Turns(agentrun.InputTurn); len(m) != 1 || m[0].Content != "hello" {
+		t.Errorf("its own messages afterwards: %+v", m)
+	}
+	if _, ends := given(t, talking, toldInput, began(1), answered, toldAnswer).State().Plan(domaintest.Now).Advance.(agentrun.Complete); !ends {
+		t.Error("it does not end when the session takes no more")
+	}
+	if f, err := s.Fork(1); err != nil || f.Own != 0 {
+		t.Errorf("a fork is no part of the session: %+v %v", f, err)
 	}
 }

@@ -182,6 +182,20 @@ func (c AnswerTool) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
 	return []domain.Fact{f}, nil
 }
 
+// TellSession records that the session was told a turn.
+type TellSession struct{ SessionTold }
+
+// Decide implements domain.Decider.
+func (c TellSession) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
+	if !s.tells(c.Turn) {
+		return nil, domain.Errorf(domain.CodeConflict, "the session is not to be told the %s", c.Turn)
+	}
+	return []domain.Fact{c.SessionTold}, nil
+}
+
 // Fail ends a run because a step failed for good, or because it may not go on.
 type Fail struct{ Failed }
 

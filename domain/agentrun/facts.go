@@ -75,6 +75,7 @@ type Started struct {
 	Person    string          `json:"person,omitempty"`   // whom it is about, if that is not who started it
 	Recall    bool            `json:"recall,omitempty"`   // it begins with what the agent remembers
 	Memories  string          `json:"memories,omitempty"` // what the run it was forked from had recalled
+	Own       int             `json:"own,omitempty"`      // so many of the messages, the last ones, and the answer are added to the session
 	Subject   string          `json:"subject"`            // whose key seals this fact
 }
 
@@ -127,6 +128,15 @@ func (ToolAnswered) EventType() string { return "agent_run.tool_answered.v1" }
 // DataSubject implements domain.PersonalFact.
 func (f ToolAnswered) DataSubject() string { return f.Subject }
 
+// SessionTold says that the run's session has a turn of it, or will never have it.
+type SessionTold struct {
+	Turn    string `json:"turn"`              // InputTurn or AnswerTurn
+	Problem string `json:"problem,omitempty"` // why the session did not take it
+}
+
+// EventType implements domain.Fact.
+func (SessionTold) EventType() string { return "agent_run.session_told.v1" }
+
 // Completed ends a run that has its answer.
 type Completed struct {
 	Output  json.RawMessage `json:"output"` // {"message": …}, or what the output schema describes
@@ -167,6 +177,6 @@ func (f Cancelled) DataSubject() string { return f.Subject }
 
 // FactTypes lists the facts of runs for the codec.
 func FactTypes() []domain.FactType {
-	return []domain.FactType{domain.FactOf[Started](), domain.FactOf[StepBegan](), domain.FactOf[ModelAnswered](), domain.FactOf[ToolAnswered](),
+	return []domain.FactType{domain.FactOf[Started](), domain.FactOf[StepBegan](), domain.FactOf[ModelAnswered](), domain.FactOf[ToolAnswered](), domain.FactOf[SessionTold](),
 		domain.FactOf[Completed](), domain.FactOf[Failed](), domain.FactOf[Cancelled]()}
 }

@@ -11,6 +11,7 @@ import (
 type Plan struct {
 	Advance domain.Decider[State] // what follows without any effect; nil: nothing
 	Steps   []Begin               // to be performed
+	Tell    string                // a turn that is to be added to the session; "": none
 	Wake    time.Time             // when to look again; zero: never
 }
 
@@ -21,6 +22,12 @@ func (s *State) Plan(now time.Time) Plan {
 	}
 	stop := func(code domain.Code, message string) Plan {
 		return Plan{Advance: Fail{Failed{Code: code, Message: message}}}
+	}
+	if s.tells(InputTurn) { // first, so that who comes next in the session sees it
+		return Plan{Tell: InputTurn}
+	}
+	if s.Answer != nil && s.tells(AnswerTurn) {
+		return Plan{Tell: AnswerTurn}
 	}
 	if s.Answer != nil {
 		return Plan{Advance: Complete{}}

@@ -2,6 +2,7 @@ package agentrun
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +95,7 @@ type State struct {
 	Agent      Agent           `json:"agent"`
 	Input      json.RawMessage `json:"input,omitempty"`
 	Messages   []Message       `json:"messages,omitempty"`
+	First      int             `json:"first,omitempty"` // how many of the messages it began with
 	SessionID  string          `json:"session_id,omitempty"`
 	UserID     string          `json:"user_id,omitempty"`
 	APIKey     string          `json:"api_key_id,omitempty"`
@@ -105,6 +107,8 @@ type State struct {
 	Person     string          `json:"person,omitempty"`
 	Memories   string          `json:"memories,omitempty"` // recalled, as JSON; "" when there are none
 	Subject    string          `json:"subject,omitempty"`
+	Own        int             `json:"own,omitempty"`
+	Told       []string        `json:"told,omitempty"` // turns that the session was told
 	Steps      []Step          `json:"steps,omitempty"`
 	Corrected  bool            `json:"corrected,omitempty"` // the model was told once that its answer is wrong
 	Answer     json.RawMessage `json:"answer,omitempty"`    // final, not yet recorded as such
@@ -120,7 +124,7 @@ type State struct {
 
 // Aggregate folds the streams of runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "2",
+	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "3",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: apply,
 	Gone:  func(s *State) bool { return s.Erased },
@@ -138,7 +142,7 @@ func apply(s *State, e domain.Event) {
 		s.Agent, s.Input, s.Messages, s.SessionID, s.UserID = f.Agent, f.Input, f.Messages, f.SessionID, f.UserID
 		s.APIKey, s.AppID, s.Deadline, s.Origin, s.Subject = f.APIKey, f.AppID, f.Deadline, f.Origin, f.Subject
 		s.Parent, s.Depth = f.Parent, f.Depth
-		s.Person, s.Memories = f.Person, f.Memories
+		s.Person, s.Memories, s.Own, s.First = f.Person, f.Memories, f.Own, len(f.Messages)
 		if f.Recall {
 			s.recall()
 		} else {
@@ -156,6 +160,8 @@ func apply(s *State, e domain.Event) {
 		s.answered(f, at)
 	case ToolAnswered:
 		s.toolAnswered(f, at)
+	case SessionTold:
+		s.Told = append(s.Told, f.Turn)
 	case Completed:
 		s.Status, s.Output, s.FinishedAt = IsCompleted, f.Output, at
 	case Failed:
@@ -267,6 +273,30 @@ func (s *State) outputOf(content string) json.RawMessage {
 // erase leaves of a run that it was there. It does not go on.
 func (s *State) erase(at time.Time) {
 	*s = State{ID: s.ID, Exists: true, Erased: true, Status: IsCancelled, StartedAt: at, FinishedAt: at}
+}
+
+// The turns of a run that are added to its session.
+const (
+	InputTurn  = "input"
+	AnswerTurn = "answer"
+)
+
+// tells tells whether the session is still to be told a turn.
+func (s *State) tells(turn string) bool { return s.Own > 0 && !slices.Contains(s.Told, turn) }
+
+// Turns are the messages of a turn.
+func (s *State) Turns(turn string) []Message {
+	if turn == AnswerTurn {
+		var plain struct {
+			Message *string `json:"message"`
+		}
+		if len(s.Agent.OutputSchema) == 0 && json.Unmarshal(s.Answer, &plain) == nil && plain.Message != nil {
+			return []Message{{Role: "assistant", Content: *plain.Message}}
+		}
+		return []Message{{Role: "assistant", Content: string(s.Answer)}}
+	}
+	first := s.Messages[:min(s.First, len(s.Messages))]
+	return slices.Clone(first[max(0, len(first)-s.Own):])
 }
 
 // StepID names a step for those who perform it.

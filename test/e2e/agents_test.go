@@ -238,3 +238,48 @@ func TestAgentRunsFailHonestly(t *testing.T) {
 	c.Create(t, "/v1/agents", object{"name": "nobody", "model": "nowhere/at-all"})
 	c.ran(t, "nobody", input("Hello?")).Want("status", "failed", "step_count", 1)
 }
+
+// A run in a session knows what was said before and leaves what was said in it.
+func TestAgentsSpeakInSessions(t *testing.T) {
+	c := onShared(t)
+	up := c.provide(t, "scripted")
+	c.Create(t, "/v1/agents", object{"name": "porter", "model": "scripted/m", "memory_provider": "internal"})
+	session := c.Create(t, "/v1/sessions", object{"user_id": "user_guest"}).Str("uid")
+	c.Create(t, "/v1/sessions/"+session+"/events", object{"author": "user", "content": object{"text": "I am in room 12."}})
+	c.Create(t, "/v1/sessions/"+session+"/events", object{"author": "desk", "content": object{"parts": []object{{"text": "Welcome."}}}})
+	c.Create(t, "/v1/memory/internal/memories", object{"content": "The guest likes a room with a view", "user_id": "user_guest"})
+	up.Next(gatewaytest.Answer("It is room 12."))
+	body := object{"input": object{"message": "Which room?"}, "session_id": session}
+	run := c.ran(t, "porter", body).Want("status", "completed", "session_id", session)
+	asked := string(up.Requests()[0].Body)
+	for _, want := range []string{"I am in room 12.", `"assistant"`, "Welcome.", "Which room?", "likes a room with a view"} {
+		if !strings.Contains(asked, want) {
+			t.Errorf("the model is not told %q: %s", want, asked)
+		}
+	}
+	events := c.Get(t, "/v1/sessions/"+session+"/events").Want("count", 4)
+	if got := fmt.Sprint(events.Strings("data", "author")); got != "[user desk user porter]" {
+		t.Errorf("authors %s", got)
+	}
+	events.Want("data.2.content.text", "Which room?", "data.2.invocation_id", run.Str("id"), "data.3.content.text", "It is room 12.", "data.3.content.role", "assistant")
+
+	up.Next(gatewaytest.Answer("As I said."))
+	c.ran(t, "porter", body)
+	if asked := string(up.Requests()[1].Body); !strings.Contains(asked, "It is room 12.") {
+		t.Errorf("the model is not told its own answer: %s", asked)
+	}
+	// A fork tries something: it is no part of the talk.
+	up.Next(gatewaytest.Answer("Room 13."))
+	c.runEnds(t, c.Do(t, http.StatusAccepted, "POST", "/v1/runs/"+run.Str("id")+"/fork", object{"step": 2}).Str("id")).Want("output.message", "Room 13.")
+	c.Get(t, "/v1/sessions/"+session).Want("event_count", 6)
+
+	// A session that is closed while the run goes on takes no more, and the run ends.
+	up.Next(func(w http.ResponseWriter, r *gatewaytest.Request) {
+		c.Post(t, "/v1/sessions/"+session+"/close", nil)
+		gatewaytest.Answer("Too late.")(w, r)
+	})
+	c.ran(t, "porter", body).Want("status", "completed", "output.message", "Too late.")
+	c.Get(t, "/v1/sessions/"+session).Want("event_count", 7)
+	c.Do(t, http.StatusConflict, "POST", "/v1/agents/porter/runs", body)
+	c.Do(t, http.StatusNotFound, "POST", "/v1/agents/porter/runs", object{"input": object{"message": "x"}, "session_id": "nowhere"})
+}

@@ -15,7 +15,7 @@ import (
 // runFields are what a run is asked with.
 type runFields struct {
 	Input        json.RawMessage `json:"input" required:"true" doc:"{message}, {messages: [{role, content}]}, or what the agent's input schema describes." example:"{\"message\":\"Where is order 4711?\"}"`
-	SessionID    string          `json:"session_id" maxLength:"200" doc:"Uid of a session that the run belongs to."`
+	SessionID    string          `json:"session_id" maxLength:"200" doc:"Uid of a session: what was said in it is shown to the model, input and answer are added to it."`
 	Variables    map[string]any  `json:"variables" doc:"Values for the places of the agent's instructions."`
 	AgentVersion int             `json:"agent_version" minimum:"1" doc:"Version of the agent; the current one when absent."`
 	TimeoutMS    int             `json:"timeout_ms" minimum:"1" maximum:"86400000" doc:"How long the run may take, if that is less than the agent's own limit."`

@@ -28,10 +28,14 @@ type job struct {
 	appID     string
 	sessionID string
 	subject   string
+	told      []agentrun.Message // for a turn that the session is told
 }
 
 func jobOf(l *commands.Loaded[agentrun.State], step string) job {
 	s := l.State
+	if turn, tells := strings.CutPrefix(step, tellStep); tells {
+		return job{agent: s.Agent, sessionID: s.SessionID, told: s.Turns(turn)}
+	}
 	index, err := strconv.Atoi(step)
 	if err != nil || index < 1 || index > len(s.Steps) {
 		return job{}
@@ -54,7 +58,10 @@ const (
 )
 
 // perform does a step.
-func (s *Service) perform(ctx context.Context, run steps.Ref, _ string, j job) (domain.Decider[agentrun.State], error) {
+func (s *Service) perform(ctx context.Context, run steps.Ref, step string, j job) (domain.Decider[agentrun.State], error) {
+	if turn, tells := strings.CutPrefix(step, tellStep); tells {
+		return s.tellSession(ctx, run, turn, &j)
+	}
 	if j.step.Type != agentrun.LLM {
 		return s.callTool(ctx, run, j)
 	}

@@ -49,6 +49,9 @@ func (s *Service) Machine(open func(ctx context.Context, after string, limit int
 			for _, begin := range p.Steps {
 				out.Steps = append(out.Steps, steps.Step[agentrun.State]{ID: agentrun.StepID(begin.Step), Begin: begin})
 			}
+			if p.Tell != "" {
+				out.Steps = append(out.Steps, steps.Step[agentrun.State]{ID: tellStep + p.Tell})
+			}
 			return out
 		},
 		Job: jobOf, Perform: s.perform, Open: open,
@@ -76,8 +79,9 @@ type Outcome = commands.Outcome[view.AgentRun]
 
 func show(l *commands.Loaded[agentrun.State]) view.AgentRun { return view.AgentRunOf(l.State) }
 
-// Start starts a run. Errors: NOT_FOUND for an agent that there is not; CONFLICT
-// for one that may not run; VALIDATION_ERROR naming what is wrong with the input.
+// Start starts a run. Errors: NOT_FOUND for an agent or a session that there is not;
+// CONFLICT for an agent that may not run or a session that is closed; FORBIDDEN without
+// the right to add to the session; VALIDATION_ERROR naming what is wrong with the input.
 func (s *Service) Start(ctx context.Context, req commands.Request, ask Ask) (Outcome, error) {
 	if out, repeated, err := commands.Repeat(ctx, s.Handler, agentrun.Aggregate, req, show); repeated || err != nil {
 		return out, err
@@ -94,6 +98,11 @@ func (s *Service) Start(ctx context.Context, req commands.Request, ask Ask) (Out
 	cmd.Agent.ID, cmd.Agent.Version = id, version
 	cmd.UserID, cmd.APIKey, cmd.AppID = p.UserID, p.KeyID, p.AppID
 	cmd.Parent, cmd.Depth, cmd.Subject = ask.Parent, ask.Depth, ask.Subject
+	if ask.SessionID != "" && ask.Parent == nil { // what a workflow asks is not said in its session
+		if err := s.join(ctx, p, &cmd); err != nil {
+			return Outcome{}, err
+		}
+	}
 	req.Create = true
 	return commands.Run(ctx, s.Handler, agentrun.Aggregate, req, cmd, show)
 }

@@ -27,6 +27,7 @@ import (
 	"strata/projections/copies"
 	"strata/streams"
 	"strata/streams/embedded"
+	"strata/streams/kafka"
 	"strata/streams/logbus"
 	"strata/streams/relay"
 	"strata/writeapi/agents"
@@ -68,10 +69,11 @@ type app struct {
 	limiter    *ratelimit.Keeper
 	backups    *backup.Keeper
 	duty       onDuty
-	relay      *relay.Relay  // nil: none runs here
-	reactions  *logbus.State // of reactors; nil unless the role runs them
-	term       time.Duration // of leases; 0 is the default
-	node       string        // name of this process among those that share the log
+	relay      *relay.Relay    // nil: none runs here
+	lanes      *kafka.Consumer // nil: calls do not come over Kafka, or not to this process
+	reactions  *logbus.State   // of reactors; nil unless the role runs them
+	term       time.Duration   // of leases; 0 is the default
+	node       string          // name of this process among those that share the log
 	started    time.Time
 	workflows  *workflows.Service
 

@@ -37,6 +37,9 @@ func (a *app) callConnection() (kafka.Connection, error) {
 // over Kafka: publishing them, which one process does, and writing them, which
 // all do that may.
 func (a *app) startCalls(work context.Context) error {
+	if err := a.metrics.Register(newLaneMetrics(a)); err != nil {
+		return fmt.Errorf("metrics of lanes: %w", err)
+	}
 	if !a.cfg.ClickHouse.OverKafka {
 		return nil
 	}
@@ -59,6 +62,7 @@ func (a *app) startCalls(work context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.lanes = consumer
 	a.run(work, "calls to ClickHouse", func(ctx context.Context) error { return consumer.Run(ctx, a.callTopic()) })
 	return nil
 }
@@ -71,7 +75,7 @@ func (a *app) publishCalls(work context.Context, connection kafka.Connection) er
 	}
 	r, err := relay.New(relay.Config{Store: a.store, Codec: a.codec, Publisher: to, Name: callRelay, Categories: []string{kafkafeed.Category},
 		Topic: func(string) string { return a.callTopic() }, Message: kafkafeed.MessageOf,
-		TTL: a.term, Sole: a.local != nil, Now: a.now, Logger: a.log, At: a.reached})
+		TTL: a.term, Sole: a.local != nil, Now: a.now, Logger: a.log, Metrics: a.metrics, At: a.reached})
 	if err != nil {
 		return errors.Join(err, to.Close())
 	}

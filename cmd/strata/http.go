@@ -130,6 +130,7 @@ type components struct {
 	Reactors    []follower    `json:"reactors"`
 	ClickHouse  *engineStatus `json:"clickhouse,omitempty"` // of nodes that use it
 	Relay       *relayed      `json:"relay,omitempty"`      // of nodes that may publish
+	Lanes       *laneShare    `json:"lanes,omitempty"`      // of nodes that write calls to ClickHouse over Kafka
 }
 
 type component struct {
@@ -168,6 +169,7 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	out.Components.Relay = a.relayStatus(r.Context())
+	out.Components.Lanes = a.laneShare()
 	if a.live.Err() != nil {
 		out.Status = "draining"
 	}

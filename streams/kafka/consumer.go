@@ -66,6 +66,7 @@ type Consumer struct {
 	cluster *cluster
 
 	mu    sync.Mutex
+	sub   *subscription // nil: not running
 	lanes map[int]*laneClaim
 }
 
@@ -85,15 +86,35 @@ func NewConsumer(cfg ConsumerConfig, sink Sink) (*Consumer, error) {
 // finish within the time to drain. It is called once.
 func (c *Consumer) Run(ctx context.Context, topic string) error {
 	defer c.cluster.close()
-	newSubscription(ctx, &c.cfg.SubscriberConfig, c.cluster, topic, c.claim).run()
+	d := newSubscription(ctx, &c.cfg.SubscriberConfig, c.cluster, topic, c.claim)
+	c.mu.Lock()
+	c.sub = d
+	c.mu.Unlock()
+	d.run()
 	return ctx.Err()
 }
 
+// States of a lane.
+const (
+	LaneOpening = "opening" // the sink has not opened it yet: it may wait for whoever had it before
+	LaneCopying = "copying"
+	LaneFailing = "failing" // opening, reading or writing fails, and is tried again
+)
+
 // LaneStatus tells how far a partition that is ours has been copied.
 type LaneStatus struct {
-	Partition int   `json:"partition"`
-	Offset    int64 `json:"offset"` // of the next record to be stored; -1: not known yet
-	End       int64 `json:"end"`    // of the next record to be published, as last heard; -1: not known yet
+	Partition int    `json:"partition"`
+	State     string `json:"state"`
+	Offset    int64  `json:"offset"` // of the next record to be stored; -1: not known yet
+	End       int64  `json:"end"`    // of the next record to be published, as last heard; -1: not known yet
+}
+
+// Lag is how many records are to be stored, as far as is known.
+func (s LaneStatus) Lag() int64 {
+	if s.Offset < 0 {
+		return 0
+	}
+	return max(s.End-s.Offset, 0)
 }
 
 // Status describes the partitions that this consumer has, in order.
@@ -102,10 +123,18 @@ func (c *Consumer) Status() []LaneStatus {
 	defer c.mu.Unlock()
 	out := make([]LaneStatus, 0, len(c.lanes))
 	for _, l := range c.lanes {
-		out = append(out, LaneStatus{Partition: l.partition, Offset: l.stored.Load(), End: cmp.Or(l.reader.end.Load(), -1)})
+		out = append(out, LaneStatus{Partition: l.partition, State: l.state(), Offset: l.stored.Load(), End: cmp.Or(l.reader.end.Load(), -1)})
 	}
 	slices.SortFunc(out, func(a, b LaneStatus) int { return a.Partition - b.Partition })
 	return out
+}
+
+// Failing tells whether anything fails now: finding the topic, being a member of
+// the group, or a lane.
+func (c *Consumer) Failing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sub != nil && c.sub.outage.lasts()
 }
 
 // laneClaim is a partition of a consumer while it is ours.
@@ -116,6 +145,18 @@ type laneClaim struct {
 	reader     *reader
 	generation *kafkago.Generation
 	stored     atomic.Int64
+	opened     atomic.Bool
+	faults     atomic.Int32 // how many of what is done at the same time fail now
+}
+
+func (l *laneClaim) state() string {
+	switch {
+	case l.faults.Load() > 0:
+		return LaneFailing
+	case !l.opened.Load():
+		return LaneOpening
+	}
+	return LaneCopying
 }
 
 func (c *Consumer) claim(d *subscription, partition int, offset int64, g *kafkago.Generation) func(context.Context) {
@@ -141,6 +182,7 @@ func (l *laneClaim) run(ctx context.Context) {
 	if !ok {
 		return
 	}
+	l.opened.Store(true)
 	records := make(chan []Record, readAhead)
 	var reader sync.WaitGroup
 	reader.Go(func() { l.read(reading, records) })
@@ -167,6 +209,10 @@ func (l *laneClaim) again(ctx context.Context, what string, do func() error) boo
 		}
 		if ctx.Err() != nil {
 			break
+		}
+		if attempt == 1 {
+			l.faults.Add(1)
+			defer l.faults.Add(-1)
 		}
 		l.sub.failing(what, err)
 		select {
@@ -210,6 +256,7 @@ func (l *laneClaim) copy(ctx context.Context, lane Lane, in <-chan []Record) {
 		if ctx.Err() != nil {
 			return
 		}
+		l.stored.CompareAndSwap(-1, batch[0].Offset)
 		next := batch[len(batch)-1].Offset + 1
 		if !l.again(ctx, "write", func() error { return l.write(ctx, lane, batch) }) {
 			return

@@ -69,6 +69,13 @@ func (o *outage) gone(source string) {
 	delete(o.sources, source)
 }
 
+// lasts tells whether something fails.
+func (o *outage) lasts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failures > 0
+}
+
 // joining is the source that is not one of a partition.
 const joining = "subscribe"
 

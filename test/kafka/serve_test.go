@@ -71,4 +71,20 @@ func TestServeOverKafka(t *testing.T) {
 	c.Get(t, "/v1/inference-logs?tag=told&user=user-1").Want("count", 0)
 	c.Get(t, "/v1/inference-logs?tag=told&user=user-0").Want("count", 20)
 	logged(40)
+	kit.Eventually(t, soon, "lanes that have written everything", func() error {
+		_, r, err := s.Readiness(t.Context())
+		if err != nil {
+			return err
+		}
+		lanes := r.Components.Lanes
+		if lanes.State != "active" || len(lanes.Lanes) == 0 {
+			return fmt.Errorf("lanes: %+v", lanes)
+		}
+		for _, l := range lanes.Lanes {
+			if l.State != "copying" || l.Lag != 0 {
+				return fmt.Errorf("lane: %+v", l)
+			}
+		}
+		return nil
+	})
 }

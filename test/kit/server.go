@@ -283,6 +283,14 @@ type Readiness struct {
 		Relay struct {
 			State string `json:"state"`
 		} `json:"relay"`
+		Lanes struct { // where calls reach ClickHouse over Kafka
+			State string `json:"state"`
+			Lanes []struct {
+				Partition int    `json:"partition"`
+				State     string `json:"state"`
+				Lag       int64  `json:"lag"`
+			} `json:"lanes"`
+		} `json:"lanes"`
 		ClickHouse struct {
 			State   string `json:"state"`
 			PID     int    `json:"pid"`

@@ -165,6 +165,44 @@ describe('workflows', () => {
   })
 })
 
+describe('knowledge bases', () => {
+  let browser
+  before(async () => (browser = await launch()))
+  after(() => browser.close())
+
+  test('one is made with its own chunks, refused first at the field, and documents are dropped on it', async (t) => {
+    if (await isMock()) return t.skip('the mock embeds nothing')
+    const name = uniqueName('Dropped')
+    await withPage(browser, {}, async (page) => {
+      await open(page, 'knowledge')
+      await page.getByRole('button', { name: 'New knowledge base' }).click()
+      const form = page.getByRole('dialog')
+      await form.getByLabel('Name').fill(name)
+      await form.getByText('How it is embedded').click()
+      await form.getByLabel('Chunk size').fill('3')
+      await checkAxe(page, 'the form of a knowledge base')
+      await form.getByRole('button', { name: 'Create' }).click()
+      await form.locator('input[aria-invalid=true]').waitFor()
+      assert.match(await described(page, form.getByLabel('Chunk size')), /16/)
+      await form.getByLabel('Chunk size').fill('200')
+      await form.getByLabel('Overlap').fill('20')
+      await form.getByRole('button', { name: 'Create' }).click()
+      await page.getByText(/200 tokens a chunk, 20 shared/).waitFor()
+
+      await page.getByRole('region', { name: 'upload example' }).waitFor()
+      const dropped = await page.evaluateHandle(() => {
+        const data = new DataTransfer()
+        data.items.add(new File(['# Refunds\n\nA refund takes five working days.\n'], 'refunds.md', { type: 'text/markdown' }))
+        data.items.add(new File(['The shop opens at nine.\n'], 'hours.txt', { type: 'text/plain' }))
+        return data
+      })
+      await page.getByText('or drop them here').dispatchEvent('drop', { dataTransfer: dropped })
+      const table = page.getByRole('table', { name: 'Documents' })
+      for (const file of ['refunds.md', 'hours.txt']) await table.getByRole('row').filter({ hasText: file }).getByText('Completed').waitFor()
+    })
+  })
+})
+
 describe('trainings and benchmarks', () => {
   let browser
   before(async () => (browser = await launch()))
@@ -176,8 +214,8 @@ describe('trainings and benchmarks', () => {
   test('a benchmark is made, a training is begun with what the form offers, its checkpoint is evaluated', async (t) => {
     if (!(await source())) return t.skip('there is nothing to learn from here')
     const [benchmark, model, training] = ['Hold-out', 'Leavers', 'Leaver trees'].map(uniqueName)
-    await looks(browser, 'trainings?new=1', 'training-form', (page) => page.getByLabel('Connector', { exact: true }).getByText('churn data').waitFor({ state: 'attached' }))
-    await looks(browser, 'leaderboards?new=1', 'benchmark-form', (page) => page.getByLabel('Connector', { exact: true }).getByText('churn data').waitFor({ state: 'attached' }))
+    await looks(browser, 'trainings?new=1', 'training-form', (page) => page.getByLabel('Connector', { exact: true }).getByText('churn data', { exact: true }).first().waitFor({ state: 'attached' }))
+    await looks(browser, 'leaderboards?new=1', 'benchmark-form', (page) => page.getByLabel('Connector', { exact: true }).getByText('churn data', { exact: true }).first().waitFor({ state: 'attached' }))
     await withPage(browser, {}, async (page) => {
       await open(page, 'leaderboards')
       await page.getByRole('button', { name: 'New benchmark' }).click()

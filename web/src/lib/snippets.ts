@@ -42,12 +42,30 @@ const stream = await client.chat.completions.create({
 for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '')`
 }
 
+/** JSON in which a value that fits on a line stands on one. */
+export function compactJson(value: unknown, indent = '', width = 76): string {
+  const line = spaced(value)
+  if (indent.length + line.length <= width || typeof value !== 'object' || value === null) return line
+  const inner = `${indent}  `
+  const [open, close] = Array.isArray(value) ? '[]' : '{}'
+  const parts = Array.isArray(value)
+    ? value.map((item) => compactJson(item, inner, width))
+    : Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${compactJson(item, inner, width)}`)
+  return `${open}\n${parts.map((part) => inner + part).join(',\n')}\n${indent}${close}`
+}
+
+function spaced(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`
+  return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${spaced(item)}`).join(', ')}}`
+}
+
 /** Sends a body as JSON; texts in it hold no quotation marks of the shell. */
-function curlPost(base: string, path: string, body: unknown): string {
+export function curlPost(base: string, path: string, body: unknown): string {
   return `curl ${base}${path} \\
   -H "Authorization: Bearer $STRATA_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '${JSON.stringify(body, null, 2).replaceAll('\n', '\n  ')}'`
+  -d '${compactJson(body, '  ')}'`
 }
 
 export const curlBudget = (base: string): string =>
@@ -66,5 +84,12 @@ export const curlWorkflow = (base: string): string =>
 
 export const curlConnector = (base: string): string =>
   curlPost(base, '/v1/connectors', { name: 'churn data', type: 'aws-s3', s3: { bucket: 'my-bucket', region: 'eu-central-1', access_key_id: '…', secret_access_key: '…' } })
+
+export const curlKnowledge = (base: string): string => curlPost(base, '/api/v1/datasets', { name: 'Handbook', description: 'What everybody should know' })
+
+export const curlDocument = (base: string, id: string): string =>
+  `curl ${base}/api/v1/datasets/${id}/upload \\
+  -H "Authorization: Bearer $STRATA_API_KEY" \\
+  -F files=@handbook.md`
 
 export const curlMemory = (base: string): string => curlPost(base, '/v1/memory/internal/memories', { content: 'Prefers answers in German', user_id: 'user-1' })

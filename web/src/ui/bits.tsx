@@ -37,7 +37,7 @@ export function PageHeader({ title, lead, children }: { title: string; lead?: Re
         <h1 className="text-xl font-semibold tracking-tight">{title}</h1>
         {lead && <p className="text-ink-3">{lead}</p>}
       </div>
-      {children && <div className="flex min-w-0 flex-wrap items-center gap-2">{children}</div>}
+      {children && <div className="flex min-w-0 flex-wrap items-center gap-2 max-sm:w-full">{children}</div>}
     </header>
   )
 }

@@ -47,7 +47,10 @@ export function CodeBlock({ code, label, className }: { code: string; label: str
       <pre role="region" aria-label={label} tabIndex={0} className="overflow-x-auto p-3.5 pr-12 font-mono text-[12.5px] leading-relaxed text-ink-2">
         {code}
       </pre>
-      <CopyButton text={code} label={`Copy ${label}`} className="absolute top-2 right-2 bg-sunken" />
+      {/* Long lines end before the button, not under it. */}
+      <div className="absolute top-0 right-0 rounded-bl-lg bg-sunken p-2">
+        <CopyButton text={code} label={`Copy ${label}`} />
+      </div>
     </div>
   )
 }

@@ -1,4 +1,5 @@
-import { GitFork, Sparkles, Square, Wrench } from 'lucide-react'
+import type { LucideIcon } from 'lucide-react'
+import { BookOpen, Brain, GitFork, Sparkles, Square, Workflow, Wrench } from 'lucide-react'
 import { useState } from 'react'
 import type { AgentRun, AgentStep } from '@/lib/api/agents'
 import { messageOf, toolCallsOf } from '@/lib/api/agents'
@@ -103,8 +104,18 @@ function Steps({ run, steps }: { run: AgentRun; steps: AgentStep[] }) {
   )
 }
 
+/** What sorts of steps there are; one that is not known is shown as a tool. */
+const sorts: Record<string, { icon: LucideIcon; word: string }> = {
+  llm: { icon: Sparkles, word: 'Model' },
+  tool: { icon: Wrench, word: 'Tool' },
+  memory: { icon: Brain, word: 'Memory' },
+  retrieval: { icon: BookOpen, word: 'Knowledge' },
+  workflow: { icon: Workflow, word: 'Workflow' },
+}
+const otherSort = { icon: Wrench, word: 'Tool' }
+
 function StepItem({ step, onFork }: { step: AgentStep; onFork: (() => void) | undefined }) {
-  const Icon = step.type === 'llm' ? Sparkles : Wrench
+  const { icon: Icon, word } = sorts[step.type] ?? otherSort
   const calls = toolCallsOf(step.output)
   const said = messageOf(calls.length ? (step.output as { content?: unknown }).content : step.output)
   return (
@@ -113,7 +124,7 @@ function StepItem({ step, onFork }: { step: AgentStep; onFork: (() => void) | un
       <div className="min-w-0 flex-1 space-y-2">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <h3 className="font-medium">
-            {step.index}. {step.type === 'llm' ? 'Model' : 'Tool'} <span className="font-mono text-[13px]">{step.name}</span>
+            {step.index}. {word} <span className="font-mono text-[13px]">{step.name}</span>
           </h3>
           <StateBadge state={step.status} />
           <span className="tabular text-[13px] text-ink-3">

@@ -1,4 +1,4 @@
-import { Bot, Pencil, Plus, Search } from 'lucide-react'
+import { Bot, Pencil, Plus } from 'lucide-react'
 import type { Agent, AgentRun } from '@/lib/api/agents'
 import { messageOf } from '@/lib/api/agents'
 import { baseUrl } from '@/lib/base'
@@ -6,13 +6,13 @@ import { ago, duration, timestamp, usd } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate, setQuery, useRoute } from '@/lib/router'
-import { curlAgent } from '@/lib/snippets'
+import { builtInModel, curlAgent } from '@/lib/snippets'
 import { PageHeader, Panel } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
 import { FirstStep } from '@/ui/first-step'
-import { Input } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table, Trail } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { StateBadge } from '@/ui/state-badge'
 import { AgentForm } from './agent-form'
 import { AgentRunView } from './agent-run-view'
@@ -42,10 +42,7 @@ function AgentList() {
   return (
     <div className="space-y-5">
       <PageHeader title="Agents" lead="Models with instructions and tools. Each step of a run is kept, and a run can be taken up again at any of them.">
-        <div className="relative">
-          <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-          <Input aria-label="Search agents" placeholder="Search" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
-        </div>
+        <SearchBox label="Search agents" value={search} onChange={(next) => setQuery({ search: next })} />
         <Button look="primary" onClick={() => navigate('agents?new=1')}>
           <Plus /> New agent
         </Button>
@@ -95,7 +92,7 @@ function AgentRow({ agent }: { agent: Agent }) {
       <Cell>
         <StateBadge state={agent.status} />
       </Cell>
-      <Cell className="font-mono text-[13px] whitespace-nowrap">{agent.model || '–'}</Cell>
+      <Cell className="font-mono text-[13px] whitespace-nowrap">{agent.model || builtInModel}</Cell>
       <Cell right>{agent.tools?.length ?? 0}</Cell>
       <Cell right>{agent.version}</Cell>
     </tr>
@@ -113,7 +110,7 @@ function AgentView({ id }: { id: string }) {
       {agent.isPending && <SkeletonRows rows={6} />}
       {found && (
         <>
-          <PageHeader title={found.name} lead={[found.model, ...(found.tools ?? [])].filter(Boolean).join(' · ')}>
+          <PageHeader title={found.name} lead={abilities(found)}>
             <StateBadge state={found.status} />
             <Button onClick={() => navigate(`${agentLink(found.id)}&edit=1`)}>
               <Pencil /> Edit
@@ -130,6 +127,12 @@ function AgentView({ id }: { id: string }) {
       )}
     </div>
   )
+}
+
+/** What an agent works with, in a line. */
+function abilities({ model, tools, datasetIds, memoryProvider }: Agent): string {
+  const bases = datasetIds?.length ?? 0
+  return [model || builtInModel, ...(tools ?? []), bases > 0 && `${bases} knowledge ${bases === 1 ? 'base' : 'bases'}`, memoryProvider && `${memoryProvider} memory`].filter(Boolean).join(' · ')
 }
 
 function Runs({ agent }: { agent: Agent }) {

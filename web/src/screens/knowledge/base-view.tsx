@@ -1,17 +1,21 @@
-import { FileText, RotateCw, Search, Trash2, Upload } from 'lucide-react'
+import { FileText, RotateCw, Trash2, Upload } from 'lucide-react'
 import type { DragEvent } from 'react'
 import { useRef, useState } from 'react'
+import { baseUrl } from '@/lib/base'
 import { ago, count, timestamp } from '@/lib/format'
 import { highlight } from '@/lib/highlight'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { setQuery, useRoute } from '@/lib/router'
+import { curlDocument } from '@/lib/snippets'
 import { PageHeader, Panel, Progress } from '@/ui/bits'
 import { Button, IconButton } from '@/ui/button'
 import { Confirm } from '@/ui/confirm'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
-import { Input, Segments } from '@/ui/form'
+import { FirstStep } from '@/ui/first-step'
+import { Segments } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table, Trail } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { StateBadge } from '@/ui/state-badge'
 import type { Base, Document, Hit, Mode } from './use-knowledge'
 import { useBase, useDocuments, useKnowledgeCommands, useSearch } from './use-knowledge'
@@ -63,10 +67,7 @@ function SearchPanel({ base }: { base: Base }) {
     <Panel title="Search" aside={found.data && settled && <span className="tabular text-[13px] text-ink-3">{found.data.tookMs.toFixed(1)} ms</span>}>
       <div className="space-y-3 p-4 pt-2">
         <div className="flex flex-wrap gap-2">
-          <div className="relative min-w-56 flex-1">
-            <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-            <Input aria-label="Search in the documents" placeholder="Ask something, or name a word" value={asked} onChange={(e) => setQuery({ q: e.target.value })} className="pl-9" />
-          </div>
+          <SearchBox wide label="Search in the documents" placeholder="Ask something, or name a word" value={asked} onChange={(next) => setQuery({ q: next })} />
           <Segments label="What counts" value={mode} options={modes} onChange={(next) => setQuery({ mode: next === 'hybrid' ? '' : next })} />
         </div>
         {found.isError && <ErrorState compact error={found.error} onRetry={() => void found.refetch()} />}
@@ -128,7 +129,7 @@ function Documents({ base }: { base: Base }) {
       {documents.isPending && <SkeletonRows rows={3} className="p-4" />}
       {documents.isSuccess && documents.items.length === 0 && (
         <EmptyState icon={<FileText />} title="No documents yet">
-          <p>Upload some; they can be searched as soon as they are embedded.</p>
+          <FirstStep what="Drop some above, or send them with the API. They can be searched as soon as they are embedded." label="upload example" code={curlDocument(baseUrl(location), base.id)} />
         </EmptyState>
       )}
       {documents.items.length > 0 && (

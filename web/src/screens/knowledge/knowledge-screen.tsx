@@ -1,21 +1,22 @@
-import { Library, Plus, Search } from 'lucide-react'
-import type { FormEvent } from 'react'
+import { Library, Plus } from 'lucide-react'
 import { useState } from 'react'
-import { faultsOf } from '@/lib/faults'
+import { baseUrl } from '@/lib/base'
 import { ago, count, timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
-import { Link, navigate, setQuery, useRoute } from '@/lib/router'
+import { Link, setQuery, useRoute } from '@/lib/router'
+import { curlKnowledge } from '@/lib/snippets'
 import { PageHeader } from '@/ui/bits'
 import { Button } from '@/ui/button'
-import { Dialog } from '@/ui/dialog'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
-import { Field, Input } from '@/ui/form'
+import { FirstStep } from '@/ui/first-step'
 import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { StateBadge } from '@/ui/state-badge'
 import { BaseView } from './base-view'
+import { BaseDialog } from './base-dialog'
 import type { Base } from './use-knowledge'
-import { useBases, useKnowledgeCommands } from './use-knowledge'
+import { useBases } from './use-knowledge'
 
 /** All knowledge bases, or one with its documents. */
 export function KnowledgeScreen() {
@@ -24,7 +25,7 @@ export function KnowledgeScreen() {
   return id ? <BaseView key={id} id={id} /> : <BaseList />
 }
 
-const baseLink = (id: string) => `knowledge?id=${encodeURIComponent(id)}`
+export const baseLink = (id: string) => `knowledge?id=${encodeURIComponent(id)}`
 
 function BaseList() {
   useTitle('Knowledge')
@@ -36,10 +37,7 @@ function BaseList() {
   return (
     <div className="space-y-5">
       <PageHeader title="Knowledge" lead="Documents that can be searched by meaning and that answers can be drawn from.">
-        <div className="relative">
-          <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-          <Input aria-label="Search knowledge bases" placeholder="Search" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
-        </div>
+        <SearchBox label="Search knowledge bases" value={search} onChange={(next) => setQuery({ search: next })} />
         <Button look="primary" onClick={() => setCreating(true)}>
           <Plus /> New knowledge base
         </Button>
@@ -49,7 +47,11 @@ function BaseList() {
       {bases.isSuccess && bases.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<Library />} title={search ? 'Nothing fits' : 'No knowledge bases yet'}>
-            <p>{search ? 'Search for something else.' : 'Make one, and give it documents: text, Markdown, HTML, PDF, DOCX or tables.'}</p>
+            {search ? (
+              <p>Search for something else.</p>
+            ) : (
+              <FirstStep what="Make one here or with the API, and give it documents: text, Markdown, HTML, PDF, DOCX or tables." label="knowledge base example" code={curlKnowledge(baseUrl(location))} />
+            )}
           </EmptyState>
         </div>
       )}
@@ -66,7 +68,7 @@ function BaseList() {
           <MoreButton pages={bases} />
         </div>
       )}
-      {creating && <CreateDialog onClose={() => setCreating(false)} />}
+      {creating && <BaseDialog onClose={() => setCreating(false)} />}
     </div>
   )
 }
@@ -92,44 +94,5 @@ function BaseRow({ base }: { base: Base }) {
         </time>
       </Cell>
     </tr>
-  )
-}
-
-function CreateDialog({ onClose }: { onClose: () => void }) {
-  const { create } = useKnowledgeCommands('')
-  const [name, setName] = useState('')
-  const [description, setDescription] = useState('')
-  const faults = faultsOf(create.error)
-  const unplaced = create.isError && !faults.name && !faults.description
-
-  function submit(event: FormEvent) {
-    event.preventDefault()
-    create.mutate({ name: name.trim(), description: description.trim() }, { onSuccess: (base) => navigate(baseLink(base.id)) })
-  }
-
-  return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="New knowledge base"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="base-form" disabled={create.isPending}>
-            {create.isPending ? 'Creating…' : 'Create'}
-          </Button>
-        </>
-      }
-    >
-      <form id="base-form" onSubmit={submit} className="space-y-4">
-        <Field label="Name" error={faults.name}>
-          {(props) => <Input {...props} required maxLength={200} value={name} onChange={(e) => setName(e.target.value)} />}
-        </Field>
-        <Field label="Description" error={faults.description} hint="Optional.">
-          {(props) => <Input {...props} value={description} onChange={(e) => setDescription(e.target.value)} />}
-        </Field>
-        {unplaced && <ErrorState compact error={create.error} />}
-      </form>
-    </Dialog>
   )
 }

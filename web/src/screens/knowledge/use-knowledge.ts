@@ -16,6 +16,12 @@ export interface Base {
   updatedAt: string
 }
 
+export interface BaseDraft extends Partial<Pick<Base, 'embeddingModel' | 'chunkSize' | 'chunkOverlap'>> {
+  name: string
+  description: string
+  queryModel?: string
+}
+
 export interface Document {
   id: string
   name: string
@@ -76,7 +82,7 @@ export function useKnowledgeCommands(base: string) {
   const onSuccess = () => Promise.all(['bases', 'base', 'documents'].map((key) => queries.invalidateQueries({ queryKey: [key] })))
   const documentPath = (id: string) => `/api/v1/knowledge/documents/${encodeURIComponent(id)}`
   return {
-    create: useMutation({ mutationFn: (draft: { name: string; description: string }) => api.post<Base>(root, draft), onSuccess }),
+    create: useMutation({ mutationFn: (draft: BaseDraft) => api.post<Base>(root, draft), onSuccess }),
     upload: useMutation({
       mutationFn: (files: File[]) => {
         const form = new FormData()

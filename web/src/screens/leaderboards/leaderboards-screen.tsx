@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { Plus, Search, Trophy } from 'lucide-react'
+import { Plus, Trophy } from 'lucide-react'
 import { useApi } from '@/lib/api/context'
 import type { Entry, MetricName, Ranking } from '@/lib/api/trainings'
 import { bestFirst, metricLabel, metricNames, metricValue, nextRanking } from '@/lib/api/trainings'
@@ -10,8 +10,9 @@ import { Link, navigate, setQuery, useRoute } from '@/lib/router'
 import { PageHeader } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
-import { Input, Select } from '@/ui/form'
+import { Select } from '@/ui/form'
 import { Cell, MoreButton, rowClass, SortHead, Table } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { BenchmarkForm } from './benchmark-form'
 
 interface Benchmark {
@@ -80,11 +81,8 @@ function Board() {
   return (
     <div className="space-y-5">
       <PageHeader title="Leaderboards" lead={benchmark ? `Checkpoints as measured on ${named.get(benchmark) ?? benchmark}.` : 'Checkpoints by the mean over the benchmarks they were measured on.'}>
-        <div className="relative">
-          <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-          <Input aria-label="Name of checkpoint" placeholder="Name" value={name} onChange={(e) => setQuery({ name: e.target.value })} className="pl-9" />
-        </div>
-        <Select aria-label="Benchmark" value={benchmark} onChange={(e) => setQuery({ benchmark: e.target.value })} className="w-52">
+        <SearchBox label="Name of checkpoint" placeholder="Name" value={name} onChange={(next) => setQuery({ name: next })} />
+        <Select aria-label="Benchmark" value={benchmark} onChange={(e) => setQuery({ benchmark: e.target.value })} className="min-w-36 flex-1 sm:w-60 sm:flex-none">
           <option value="">Mean over all benchmarks</option>
           {benchmarks.data?.map((b) => (
             <option key={b.id} value={b.id}>

@@ -1,15 +1,19 @@
-import { Brain, Plus, Search, Trash2 } from 'lucide-react'
+import { Brain, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
+import { baseUrl } from '@/lib/base'
 import { ago, day, humanise, percent, timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { setQuery, useRoute } from '@/lib/router'
+import { curlMemory } from '@/lib/snippets'
 import { Badge, PageHeader, Progress } from '@/ui/bits'
 import { Button, IconButton } from '@/ui/button'
 import { Confirm } from '@/ui/confirm'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { FirstStep } from '@/ui/first-step'
 import { Input } from '@/ui/form'
 import { MoreButton } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { MemoryDialog } from './memory-dialog'
 import type { Memory, Scope } from './use-memories'
 import { useMemories, useMemoryCommands } from './use-memories'
@@ -41,10 +45,7 @@ export function MemoriesScreen() {
         </Button>
       </PageHeader>
       <div className="flex flex-wrap gap-2">
-        <div className="relative min-w-56 flex-1">
-          <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-          <Input aria-label="Search memories" placeholder="Search by meaning and words" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
-        </div>
+        <SearchBox wide label="Search memories" placeholder="Search by meaning and words" value={search} onChange={(next) => setQuery({ search: next })} />
         {scopes.map(({ key, label }) => (
           <Input
             key={key}
@@ -52,7 +53,7 @@ export function MemoriesScreen() {
             placeholder={`${label} id`}
             value={scope[key]}
             onChange={(e) => setQuery({ [key]: e.target.value.trim() })}
-            className="w-auto! min-w-36 flex-[0_1_11rem] font-mono text-[13px]"
+            className="w-auto! min-w-24 flex-[1_1_6rem] sm:min-w-36 sm:flex-[0_1_11rem] font-mono text-[13px]"
           />
         ))}
       </div>
@@ -61,7 +62,11 @@ export function MemoriesScreen() {
       {memories.isSuccess && memories.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<Brain />} title={narrowed ? 'Nothing fits' : 'Nothing is remembered yet'}>
-            <p>{narrowed ? 'Search for something else, or take a scope away.' : 'Agents and applications add what they learn of somebody; you can add something yourself.'}</p>
+            {narrowed ? (
+              <p>Search for something else, or take a scope away.</p>
+            ) : (
+              <FirstStep what="Agents and applications add what they learn of somebody. Add something here, or with the API:" label="memory example" code={curlMemory(baseUrl(location))} />
+            )}
           </EmptyState>
         </div>
       )}

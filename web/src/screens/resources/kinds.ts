@@ -1,4 +1,5 @@
 import type { ApiClient, Page } from '@/lib/api/client'
+import { builtInModel } from '@/lib/snippets'
 
 /** A resource as a list shows it. */
 export interface Row {
@@ -15,6 +16,8 @@ export interface Kind {
   path: (id: string) => string
   page: (api: ApiClient, cursor: string, search: string, signal?: AbortSignal) => Promise<Page<Row>>
   searchable: boolean
+  /** Where one is made, and an example of it. */
+  make?: { path: string; body: unknown }
 }
 
 type Item = Record<string, unknown>
@@ -35,9 +38,10 @@ function row(item: Item): Row {
 }
 
 /** A kind whose list is a plain GET, paged by cursor or, on the plain mount, by the last id seen. */
-function listed(key: string, label: string, path: string, searchable = true): Kind {
+function listed(key: string, label: string, path: string, { searchable = true, example }: { searchable?: boolean; example?: unknown } = {}): Kind {
   const plain = path.startsWith('/v1/')
   return {
+    ...(example !== undefined && { make: { path, body: example } }),
     key,
     label,
     searchable,
@@ -54,12 +58,21 @@ const memories = '/v1/memory/internal/memories'
 
 /** What can be looked at, and as it was at any time. */
 export const kinds: Kind[] = [
-  listed('apps', 'Apps', '/api/v1/apps'),
-  listed('prompts', 'Prompts', '/api/v1/prompts'),
-  listed('providers', 'Providers', '/api/v1/providers'),
-  listed('model-routes', 'Model routes', '/api/v1/model-routes'),
+  listed('apps', 'Apps', '/api/v1/apps', { example: { name: 'Support bot', type: 'chat', status: 'published', config: { model: builtInModel } } }),
+  listed('prompts', 'Prompts', '/api/v1/prompts', { example: { name: 'greeting', template: 'Greet {{customer}} in one sentence.' } }),
+  listed('providers', 'Providers', '/api/v1/providers', {
+    example: { name: 'acme', type: 'openai_compatible', baseUrl: 'https://models.example.com/v1', apiKey: 'sk-…', models: ['small', 'large'] },
+  }),
+  listed('model-routes', 'Model routes', '/api/v1/model-routes', { example: { name: 'cheap', strategy: 'fallback', targets: [{ model: builtInModel }] } }),
+  listed('agents', 'Agents', '/api/v1/agents'),
+  listed('workflows', 'Workflows', '/api/v1/workflows'),
+  listed('mcp-servers', 'MCP servers', '/api/v1/mcp/servers', { example: { name: 'search', transport: 'streamable_http', url: 'https://mcp.example.com/mcp' } }),
+  listed('knowledge', 'Knowledge bases', '/api/v1/datasets'),
+  listed('connectors', 'Connectors', '/v1/connectors'),
+  listed('data-models', 'Data models', '/api/v1/data-models', { example: { name: 'Churn', description: 'Clients, and whether they left' } }),
+  listed('benchmarks', 'Benchmarks', '/api/v1/benchmarks'),
   listed('budgets', 'Budgets', '/api/v1/budgets'),
-  listed('sessions', 'Sessions', '/v1/sessions', false),
+  listed('sessions', 'Sessions', '/v1/sessions', { searchable: false }),
   {
     key: 'memories',
     label: 'Memories',
@@ -73,5 +86,5 @@ export const kinds: Kind[] = [
     },
   },
   listed('chats', 'Chats', '/api/v1/chat/history'),
-  listed('keys', 'API keys', '/api/v1/user/api-keys', false),
+  listed('keys', 'API keys', '/api/v1/user/api-keys', { searchable: false }),
 ]

@@ -1,14 +1,18 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Boxes } from 'lucide-react'
 import { useApi } from '@/lib/api/context'
+import { baseUrl } from '@/lib/base'
 import { timestamp } from '@/lib/format'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { setQuery, useRoute } from '@/lib/router'
+import { curlPost } from '@/lib/snippets'
 import { Badge, PageHeader } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { Dialog } from '@/ui/dialog'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { FirstStep } from '@/ui/first-step'
 import { Input, Select } from '@/ui/form'
+import { docsHref } from '../shell'
 import type { Kind, Row } from './kinds'
 import { kinds } from './kinds'
 import { TimeTravel } from './time-travel'
@@ -40,9 +44,9 @@ export function ResourcesScreen() {
     <div className="space-y-4">
       <PageHeader title="Resources" lead="As they are, and as they were at any revision.">
         {kind.searchable && (
-          <Input type="search" aria-label="Search" placeholder="Search" value={typed} onChange={(e) => setQuery({ search: e.target.value })} className="max-w-52" />
+          <Input type="search" aria-label="Search" placeholder="Search" value={typed} onChange={(e) => setQuery({ search: e.target.value })} className="min-w-32 flex-1 sm:w-52 sm:flex-none" />
         )}
-        <Select aria-label="Kind" value={kind.key} onChange={(e) => setQuery({ kind: e.target.value, search: '', id: '' }, { push: true })} className="w-44">
+        <Select aria-label="Kind" value={kind.key} onChange={(e) => setQuery({ kind: e.target.value, search: '', id: '' }, { push: true })} className="min-w-36 flex-1 sm:w-44 sm:flex-none">
           {kinds.map((k) => (
             <option key={k.key} value={k.key}>
               {k.label}
@@ -54,7 +58,9 @@ export function ResourcesScreen() {
       {rows.isPending && <SkeletonRows rows={8} />}
       {rows.isSuccess && found.length === 0 && (
         <div className="panel">
-          <EmptyState icon={<Boxes />} title={search ? 'Nothing matches' : `No ${kind.label.toLowerCase()} yet`} />
+          <EmptyState icon={<Boxes />} title={search ? 'Nothing matches' : `No ${kind.label} yet`}>
+            {search ? <p>Search for something else.</p> : <NextStep kind={kind} />}
+          </EmptyState>
         </div>
       )}
       {found.length > 0 && <Rows label={kind.label} rows={found} />}
@@ -67,6 +73,19 @@ export function ResourcesScreen() {
         {id && <TimeTravel key={`${kind.key} ${id}`} path={kind.path(id)} />}
       </Dialog>
     </div>
+  )
+}
+
+function NextStep({ kind }: { kind: Kind }) {
+  if (kind.make) return <FirstStep what="The first is made with the API:" label="example" code={curlPost(baseUrl(location), kind.make.path, kind.make.body)} />
+  return (
+    <p>
+      The{' '}
+      <a href={docsHref} className="text-accent underline underline-offset-4">
+        API reference
+      </a>{' '}
+      says how they are made.
+    </p>
   )
 }
 

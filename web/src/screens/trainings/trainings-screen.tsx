@@ -1,12 +1,15 @@
 import { GraduationCap, Plus } from 'lucide-react'
 import type { Training } from '@/lib/api/trainings'
+import { baseUrl } from '@/lib/base'
 import { ago, timestamp } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
 import { useLive } from '@/lib/live'
 import { Link, navigate, setQuery, useRoute } from '@/lib/router'
+import { curlConnector } from '@/lib/snippets'
 import { PageHeader, Progress } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
+import { FirstStep } from '@/ui/first-step'
 import { Select } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
 import { StateBadge } from '@/ui/state-badge'
@@ -33,7 +36,7 @@ function TrainingList() {
   return (
     <div className="space-y-5">
       <PageHeader title="Trainings" lead="Models learned from your tables, here or on your cluster.">
-        <Select aria-label="Status" value={status} onChange={(e) => setQuery({ status: e.target.value })} className="w-44">
+        <Select aria-label="Status" value={status} onChange={(e) => setQuery({ status: e.target.value })} className="min-w-36 flex-1 sm:w-44 sm:flex-none">
           <option value="">All statuses</option>
           {statuses.map((name) => (
             <option key={name}>{name}</option>
@@ -48,7 +51,15 @@ function TrainingList() {
       {trainings.isSuccess && trainings.items.length === 0 && (
         <div className="panel">
           <EmptyState icon={<GraduationCap />} title={status ? 'None is in this state' : 'No trainings yet'}>
-            <p>{status ? 'Look at another.' : 'Start one: it needs a table in a bucket, reached through a connector, and the name of the column to predict.'}</p>
+            {status ? (
+              <p>Look at another.</p>
+            ) : (
+              <FirstStep
+                what="Start one here. It learns from a table in a bucket, CSV for one, that is reached through a connector:"
+                label="connector example"
+                code={curlConnector(baseUrl(location))}
+              />
+            )}
           </EmptyState>
         </div>
       )}

@@ -1,7 +1,7 @@
 import { clsx } from 'clsx'
 import type { LucideIcon } from 'lucide-react'
 import { Bot, BookOpen, Braces, CheckCheck, CircleDot, Clock, Flag, GitFork, Globe, Hand, Plug, Repeat, Rows3, Sparkles, Workflow as WorkflowIcon, Wrench } from 'lucide-react'
-import { useMemo } from 'react'
+import { useEffect, useMemo, useRef } from 'react'
 import type { NodeRun, NodeState, WorkflowEdge, WorkflowNode } from '@/lib/api/workflows'
 import { wasTaken } from '@/lib/api/workflows'
 import { duration } from '@/lib/format'
@@ -54,8 +54,13 @@ export function Graph({ label, nodes, edges, states, faults, selected, onSelect 
       }),
     [nodes, layout],
   )
+  // Where there is no room for all of it, its middle is seen first: that is where it begins.
+  const view = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    if (view.current) view.current.scrollLeft = (layout.width - view.current.clientWidth) / 2
+  }, [layout.width])
   return (
-    <div className="max-h-[44rem] overflow-auto" role="region" aria-label={label} tabIndex={0}>
+    <div ref={view} className="max-h-[44rem] overflow-auto" role="region" aria-label={label} tabIndex={0}>
       <div className="relative mx-auto" style={{ width: layout.width, height: layout.height }}>
         <svg aria-hidden width={layout.width} height={layout.height} className="absolute inset-0">
           <defs>

@@ -1,4 +1,4 @@
-import { Plus, Search, Workflow as WorkflowIcon } from 'lucide-react'
+import { Plus, Workflow as WorkflowIcon } from 'lucide-react'
 import { lazy } from 'react'
 import type { Workflow } from '@/lib/api/workflows'
 import { baseUrl } from '@/lib/base'
@@ -11,8 +11,8 @@ import { PageHeader } from '@/ui/bits'
 import { Button } from '@/ui/button'
 import { EmptyState, ErrorState, SkeletonRows } from '@/ui/feedback'
 import { FirstStep } from '@/ui/first-step'
-import { Input } from '@/ui/form'
 import { Cell, Head, MoreButton, rowClass, Table } from '@/ui/list'
+import { SearchBox } from '@/ui/search-box'
 import { StateBadge } from '@/ui/state-badge'
 import { RunView } from './run-view'
 import { useWorkflow, useWorkflows } from './use-workflows'
@@ -43,10 +43,7 @@ function WorkflowList() {
   return (
     <div className="space-y-5">
       <PageHeader title="Workflows" lead="Graphs of models, tools, conditions and people. A run goes on where it was, whatever happens to the server.">
-        <div className="relative">
-          <Search aria-hidden className="pointer-events-none absolute top-2.5 left-3 size-4 text-ink-3" />
-          <Input aria-label="Search workflows" placeholder="Search" value={search} onChange={(e) => setQuery({ search: e.target.value })} className="pl-9" />
-        </div>
+        <SearchBox label="Search workflows" value={search} onChange={(next) => setQuery({ search: next })} />
         <Button look="primary" onClick={() => navigate('workflows?new=1')}>
           <Plus /> New workflow
         </Button>

@@ -138,7 +138,7 @@ function StepItem({ step, onFork }: { step: AgentStep; onFork: (() => void) | un
             </Button>
           )}
         </div>
-        {step.input !== null && step.input !== undefined && <JsonView label={`arguments of step ${step.index}`} value={step.input} />}
+        {step.input !== null && step.input !== undefined && <StepInput step={step} />}
         {calls.map((call, index) => (
           <p key={index} className="text-[13px] break-words text-ink-2">
             asks for <span className="font-mono">{call.name}</span> with <span className="font-mono">{call.arguments}</span>
@@ -148,6 +148,19 @@ function StepItem({ step, onFork }: { step: AgentStep; onFork: (() => void) | un
         {step.error && <ErrorState compact error={new Error(step.error.message || step.error.code)} />}
       </div>
     </li>
+  )
+}
+
+/** Arguments are short and shown; what a model was asked holds all that was said before, and is shown when it is wanted. */
+function StepInput({ step }: { step: AgentStep }) {
+  if (step.type !== 'llm') return <JsonView label={`arguments of step ${step.index}`} value={step.input} />
+  return (
+    <details>
+      <summary className="w-fit rounded text-[13px] text-ink-3 select-none hover:text-ink">What it was asked</summary>
+      <div className="mt-2">
+        <JsonView label={`what step ${step.index} was asked`} value={step.input} />
+      </div>
+    </details>
   )
 }
 

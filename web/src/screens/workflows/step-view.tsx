@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import type { NodeRun, Step, WorkflowNode } from '@/lib/api/workflows'
 import { duration, integer, timestamp, usd } from '@/lib/format'
+import { Link } from '@/lib/router'
 import { Panel } from '@/ui/bits'
 import { ErrorState } from '@/ui/feedback'
 import { Select } from '@/ui/form'
@@ -48,7 +49,7 @@ function StepFacts({ step }: { step: Step }) {
       {step.waitsUntil && <p className="text-[13px] text-ink-3">Until {timestamp(step.waitsUntil)}</p>}
       {step.childRunId && (
         <p className="text-[13px]">
-          Calls run <span className="font-mono">{step.childRunId}</span>
+          Calls run <ChildRun id={step.childRunId} />
         </p>
       )}
       {step.error && <ErrorState compact error={new Error(step.error.message)} />}
@@ -65,5 +66,15 @@ function StepFacts({ step }: { step: Step }) {
         </div>
       )}
     </>
+  )
+}
+
+/** Runs of agents have a page by their id alone. */
+function ChildRun({ id }: { id: string }) {
+  if (!id.startsWith('arun_')) return <span className="font-mono">{id}</span>
+  return (
+    <Link to={`agents?run=${encodeURIComponent(id)}`} className="font-mono text-accent underline underline-offset-4">
+      {id}
+    </Link>
   )
 }

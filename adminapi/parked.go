@@ -132,7 +132,7 @@ func (a *API) inspect(ctx context.Context, in *parkedAt) (httpx.Reply[inspected]
 		return none, domain.NotFound("parked event", strconv.FormatUint(in.Position, 10))
 	}
 	out := inspected{parked: found[0], Gone: true, Revision: int64(domain.NoRevision)}
-	for r, err := range a.Store.ReadAll(ctx, streams.ReadAll{After: domain.Position(in.Position - 1), Limit: 1}) {
+	for r, err := range a.Store.ReadAll(ctx, streams.ReadAll{From: domain.Position(in.Position), Limit: 1}) {
 		if err != nil {
 			return none, err
 		}

@@ -166,7 +166,7 @@ func (w *worker) retrySome(ctx context.Context, queue string, out *Retried) (mor
 // readAt reads one event of the log. It answers false when the event is no
 // longer there (its stream was truncated or deleted).
 func readAt(ctx context.Context, store streams.Store, at domain.Position) (streams.Recorded, bool, error) {
-	for e, err := range store.ReadAll(ctx, streams.ReadAll{After: at - 1, Limit: 1}) {
+	for e, err := range store.ReadAll(ctx, streams.ReadAll{From: at, Limit: 1}) {
 		if err != nil {
 			return e, false, fmt.Errorf("read event %d: %w", at, err)
 		}

@@ -164,6 +164,7 @@ const End domain.Revision = 1<<62 - 1
 // ReadAll asks for events of the whole log in position order.
 type ReadAll struct {
 	After     domain.Position // forwards: events after this position; backwards: events before it (0 = from the end)
+	From      domain.Position // forwards, in place of After: events at this position, which must be an event's, and after it; 0 = not asked for
 	Backwards bool
 	Limit     int // of matching events; 0 = no limit
 	Filter    *Filter

@@ -167,7 +167,7 @@ func (r *Reader) View(e *domain.Event) (*Event, error) {
 // fill reads what an event carries. An event that has left the log (its stream
 // was truncated) carries nothing any more.
 func (r *Reader) fill(ctx context.Context, e *Event) error {
-	for recorded, err := range r.store.ReadAll(ctx, streams.ReadAll{After: e.Position - 1, Limit: 1}) {
+	for recorded, err := range r.store.ReadAll(ctx, streams.ReadAll{From: e.Position, Limit: 1}) {
 		if err != nil {
 			return fmt.Errorf("read event %d: %w", e.Position, err)
 		}

@@ -259,8 +259,15 @@ func (v *verifier) compareEnd(end chainEnd, whole bool) {
 // for their hashes.
 func (v *verifier) events(ctx context.Context, from, to domain.Position) iter.Seq2[*audit.Entry, error] {
 	filter := &streams.Filter{TypePrefixes: prefixesOf(v.codec.Types())}
+	all := streams.ReadAll{From: from, Filter: filter}
+	if from <= 1 { // no event needs to be there
+		all.From = 0
+	}
 	return func(yield func(*audit.Entry, error) bool) {
-		for r, err := range v.store.ReadAll(ctx, streams.ReadAll{After: from - 1, Filter: filter}) {
+		if from > to {
+			return
+		}
+		for r, err := range v.store.ReadAll(ctx, all) {
 			if err != nil {
 				yield(nil, err)
 				return

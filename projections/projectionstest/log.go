@@ -101,7 +101,7 @@ func (l *Log) ReadStream(_ context.Context, stream domain.StreamID, r streams.Re
 // ReadAll implements streams.Store.
 func (l *Log) ReadAll(_ context.Context, r streams.ReadAll) iter.Seq2[streams.Recorded, error] {
 	return l.read(r.Backwards, r.Limit, func(e *streams.Recorded) bool {
-		within := e.Position > r.After
+		within := e.Position > r.After && e.Position >= r.From
 		if r.Backwards {
 			within = r.After == 0 || e.Position < r.After
 		}

@@ -236,7 +236,7 @@ func (l *Log) ReadAll(ctx context.Context, q streams.ReadAll) iter.Seq2[streams.
 	return func(yield func(streams.Recorded, error) bool) {
 		head := domain.Position(l.durable.Load())
 		ar := allReader{log: l, backwards: q.Backwards, match: matcher{filter: q.Filter}}
-		ar.from, ar.to = q.After+1, head
+		ar.from, ar.to = max(q.After+1, q.From), head
 		if q.Backwards {
 			ar.from, ar.to = 1, head
 			if q.After > 0 {

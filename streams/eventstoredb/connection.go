@@ -44,6 +44,8 @@ type connector struct {
 	log *slog.Logger
 	ctx context.Context // ends with the store
 
+	dialing []grpc.DialOption // see Options
+
 	mu      sync.Mutex
 	current *node
 	search  chan struct{} // closed when the search that runs has found a node; nil without one
@@ -52,8 +54,8 @@ type connector struct {
 	work    sync.WaitGroup
 }
 
-func newConnector(ctx context.Context, cfg *esdb.Configuration, log *slog.Logger) *connector {
-	c := &connector{cfg: cfg, log: log, ctx: ctx}
+func newConnector(ctx context.Context, cfg *esdb.Configuration, opts *Options) *connector {
+	c := &connector{cfg: cfg, log: opts.Logger, ctx: ctx, dialing: opts.dialing}
 	context.AfterFunc(ctx, func() { c.drop(nil, "", nil) })
 	return c
 }
@@ -198,7 +200,7 @@ func (c *connector) round() (*node, error) {
 func (c *connector) try(address string, ask bool) (_ *node, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(c.cfg.GossipTimeout)*time.Second)
 	defer cancel()
-	conn, err := dial(c.cfg, address)
+	conn, err := dial(c.cfg, address, c.dialing)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +220,7 @@ func (c *connector) try(address string, ask bool) (_ *node, err error) {
 		}
 		if best != address {
 			_ = conn.Close() // it was used for one question
-			if conn, err = dial(c.cfg, best); err != nil {
+			if conn, err = dial(c.cfg, best, c.dialing); err != nil {
 				return nil, err
 			}
 			address = best

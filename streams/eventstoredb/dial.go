@@ -33,7 +33,7 @@ const (
 )
 
 // dial makes a connection, which is established by its first call.
-func dial(cfg *esdb.Configuration, address string) (*grpc.ClientConn, error) {
+func dial(cfg *esdb.Configuration, address string, more []grpc.DialOption) (*grpc.ClientConn, error) {
 	secure, err := transport(cfg)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func dial(cfg *esdb.Configuration, address string) (*grpc.ClientConn, error) {
 	if cfg.Username != "" && !cfg.DisableTLS { // a password never travels in the clear
 		opts = append(opts, grpc.WithPerRPCCredentials(basicAuth{cfg.Username, cfg.Password}))
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, opts...)
+	conn, err := grpc.NewClient("passthrough:///"+address, append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}

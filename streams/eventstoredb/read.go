@@ -145,7 +145,7 @@ func (s *Store) ReadAll(ctx context.Context, r streams.ReadAll) iter.Seq2[stream
 				yield(streams.Recorded{}, err)
 				return
 			}
-			if to = head; to <= r.After {
+			if to = head; to <= r.After || to < r.From {
 				return
 			}
 		}
@@ -160,10 +160,14 @@ const unmatched = 16
 
 // scanAll reads the log, forwards up to a position.
 func (s *Store) scanAll(r streams.ReadAll, to domain.Position) *scan {
-	at, left := r.After, r.Limit
+	// Positions are not dense, and a server reads from those of events only.
+	at, left, inclusive := r.After, r.Limit, false
+	if !r.Backwards && r.From > at {
+		at, inclusive = r.From, true
+	}
 	c := &scan{store: s}
 	c.request = func() *pb.ReadReq {
-		if !r.Backwards && at >= to {
+		if !r.Backwards && at >= to && !inclusive {
 			return nil
 		}
 		o := newRequest(r.Backwards)
@@ -196,11 +200,11 @@ func (s *Store) scanAll(r streams.ReadAll, to domain.Position) *scan {
 			if e.Position > to {
 				return false, true
 			}
-			if e.Position <= at { // reads begin with the position asked for
+			if e.Position < at || e.Position == at && !inclusive { // reads begin with the position asked for
 				return false, false
 			}
 		}
-		at = e.Position
+		at, inclusive = e.Position, false
 		last = !r.Backwards && at == to
 		if !matches(r.Filter, e) {
 			return false, last

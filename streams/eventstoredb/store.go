@@ -11,6 +11,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
+	"google.golang.org/grpc"
 
 	"strata/domain"
 	"strata/streams"
@@ -27,6 +28,8 @@ type Options struct {
 	KeptEvents, KeptBytes int
 	// Logger hears of lost and found connections. Default: nobody.
 	Logger *slog.Logger
+
+	dialing []grpc.DialOption // more of them, for tests
 }
 
 func (o *Options) setDefaults(cfg *esdb.Configuration) {
@@ -101,7 +104,7 @@ func Open(url string, opts Options) (*Store, error) {
 	opts.setDefaults(cfg)
 	s := &Store{opts: opts, sending: map[appendKey]chan struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.conn = newConnector(s.ctx, cfg, opts.Logger)
+	s.conn = newConnector(s.ctx, cfg, &s.opts)
 	s.tail = newTail(s)
 	return s, nil
 }

@@ -129,7 +129,7 @@ const retryAtOnce = 200
 // retryOne handles a parked event and takes it off its queue. fault is why it
 // fails still; err is about the log and the state.
 func (r *Router) retryOne(ctx context.Context, reactor Reactor, p Parked) (fault, err error) {
-	for e, err := range r.cfg.Store.ReadAll(ctx, streams.ReadAll{After: p.Position - 1, Limit: 1}) {
+	for e, err := range r.cfg.Store.ReadAll(ctx, streams.ReadAll{From: p.Position, Limit: 1}) {
 		if err != nil {
 			return nil, fmt.Errorf("read event %d: %w", p.Position, err)
 		}

@@ -154,7 +154,8 @@ func testRepeats(t *testing.T, f Factory) {
 	exists := events("exists", 2)
 	checkRepeat(t, s, stream, streams.StreamExists, mustAppend(t, s, stream, streams.StreamExists, exists...), exists)
 	checkRepeat(t, s, stream, streams.At(1), exact, list)
-	checkRepeat(t, s, stream, streams.At(1), streams.Result{Revision: 3, Position: exact.Position - 1}, list[:2])
+	second := mustRead(t, s, stream, streams.ReadStream{From: 3, Limit: 1})[0]
+	checkRepeat(t, s, stream, streams.At(1), streams.Result{Revision: 3, Position: second.Position}, list[:2])
 
 	for name, try := range map[string]struct {
 		expected streams.Expected

@@ -82,6 +82,12 @@ func testReadAll(t *testing.T, f Factory) {
 		{"after the start", streams.ReadAll{After: start, Filter: ours}, want},
 		{"after an event", streams.ReadAll{After: want[3], Filter: ours}, want[4:]},
 		{"limit", streams.ReadAll{After: want[3], Limit: 2, Filter: ours}, want[4:6]},
+		{"from the first", streams.ReadAll{From: want[0], Filter: ours}, want},
+		{"from an event", streams.ReadAll{From: want[3], Filter: ours}, want[3:]},
+		{"one event", streams.ReadAll{From: want[3], Limit: 1, Filter: ours}, want[3:4]},
+		{"from an event that does not match", streams.ReadAll{From: want[3], Filter: &streams.Filter{Categories: []string{"walka"}}}, every(want[4:], 2)},
+		{"from the last", streams.ReadAll{From: want[9], Filter: ours}, want[9:]},
+		{"from the last, limit", streams.ReadAll{From: want[9], Limit: 5, Filter: ours}, want[9:]},
 		{"after the end", streams.ReadAll{After: want[9], Filter: ours}, nil},
 		{"backwards from the end", streams.ReadAll{Backwards: true, Limit: 10, Filter: ours}, reversed},
 		{"backwards before an event", streams.ReadAll{After: want[4], Backwards: true, Limit: 4, Filter: ours}, reversed[6:]},
@@ -110,6 +116,14 @@ func testReadAll(t *testing.T, f Factory) {
 			}
 		}
 	})
+}
+
+// every is the first of a list and each n-th that follows.
+func every(list []domain.Position, n int) (out []domain.Position) {
+	for i := 0; i < len(list); i += n {
+		out = append(out, list[i])
+	}
+	return out
 }
 
 func testFilters(t *testing.T, f Factory) {

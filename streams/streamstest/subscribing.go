@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"strata/domain"
 	"strata/streams"
 )
@@ -149,13 +151,13 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 	const writers, each, readers = 8, 40, 4
 	filters := []*streams.Filter{nil, {Categories: []string{"load"}}, {Types: []string{"even"}}, {TypePrefixes: []string{"o"}}}
 	var mu sync.Mutex
-	written := map[string][]domain.Position{}
+	written := map[string][]uuid.UUID{}
 	var writing, reading sync.WaitGroup
 	var last atomic.Uint64 // position to read up to, 0 until it is known
 	for r := range readers {
 		sub := subscribe(t, s, start, filters[r])
 		reading.Go(func() {
-			got := map[domain.Position]bool{}
+			got := map[uuid.UUID]bool{}
 			at := start
 			for end := domain.Position(0); end == 0 || at < end; end = domain.Position(last.Load()) {
 				b, err := sub.Next(background(t), 7+r)
@@ -170,7 +172,7 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 					}
 					at = e.Position
 					if e.Stream.Category() == "load" {
-						got[e.Position] = true
+						got[e.ID] = true
 					}
 				}
 				at = max(at, b.Position)
@@ -178,15 +180,15 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 			mu.Lock()
 			defer mu.Unlock()
 			want := 0
-			for typ, positions := range written {
+			for typ, ids := range written {
 				e := streams.Recorded{Proposed: streams.Proposed{Type: typ}, Stream: "load-1"}
 				if !filters[r].Matches(&e) {
 					continue
 				}
-				want += len(positions)
-				for _, p := range positions {
-					if !got[p] {
-						t.Errorf("reader %d missed position %d", r, p)
+				want += len(ids)
+				for _, id := range ids {
+					if !got[id] {
+						t.Errorf("reader %d missed %s", r, id)
 						return
 					}
 				}
@@ -201,13 +203,13 @@ func testSubscribeUnderLoad(t *testing.T, f Factory) {
 		writing.Go(func() {
 			for i := range each {
 				typ := [...]string{"even", "odd"}[(w+i)%2]
-				r, err := s.Append(background(t), stream, streams.Any, event(typ, i), event(typ, i))
-				if err != nil {
+				pair := []streams.Proposed{event(typ, i), event(typ, i)}
+				if _, err := s.Append(background(t), stream, streams.Any, pair...); err != nil {
 					t.Error(err)
 					return
 				}
 				mu.Lock()
-				written[typ] = append(written[typ], r.Position-1, r.Position)
+				written[typ] = append(written[typ], pair[0].ID, pair[1].ID)
 				mu.Unlock()
 			}
 		})

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/streams"
 	"strata/streams/lease"
+	"strata/streams/logbus"
 )
 
 const (
@@ -55,13 +57,11 @@ func (a *app) serveTerm(ctx context.Context, term *lease.Term) error {
 // takeOver goes on where the holder before has left off. What was done twice
 // because its last note is old does no harm: commands are decided again.
 func (a *app) takeOver(ctx context.Context, term *lease.Term) error {
-	var left map[string]domain.Position
-	if state := term.State(); state != nil {
-		if err := json.Unmarshal(state, &left); err != nil {
-			return fmt.Errorf("state of the lease %s: %w", dutyLease, err)
-		}
+	left, err := a.leftOff(ctx, term)
+	if err != nil {
+		return err
 	}
-	for name, at := range left {
+	for name, at := range left.Reactors {
 		own, err := a.reactions.Load(ctx, name)
 		if err != nil {
 			return err
@@ -76,6 +76,54 @@ func (a *app) takeOver(ctx context.Context, term *lease.Term) error {
 	return nil
 }
 
+// progress is how far reactors are, as the lease carries it.
+type progress struct {
+	Log      *streams.Mark              `json:"log"` // the positions are of the log that has it
+	Reactors map[string]domain.Position `json:"reactors"`
+}
+
+// leftOff is what the lease says of reactors in this log. What it says of another
+// does not count, so that reactors begin where this node's own file says, or anew:
+// they might pass over what stands elsewhere in this one.
+func (a *app) leftOff(ctx context.Context, term *lease.Term) (left progress, err error) {
+	if state := term.State(); state != nil {
+		if err := json.Unmarshal(state, &left); err != nil {
+			return left, fmt.Errorf("state of the lease %s: %w", dutyLease, err)
+		}
+	}
+	known := false
+	if left.Log != nil {
+		if known, err = left.Log.IsIn(ctx, a.store); err != nil {
+			return left, err
+		}
+	}
+	if !known {
+		if term.State() != nil {
+			a.log.WarnContext(ctx, "how far reactors are is of another log; they begin anew", "lease", dutyLease)
+		}
+		left = progress{Reactors: map[string]domain.Position{}}
+	}
+	return left, nil
+}
+
+// marked is how many of the latest events are looked at for one that marks the log:
+// those of leases do not stay.
+const marked = 100
+
+// markLog finds an event that marks the log; nil for none.
+func (a *app) markLog(ctx context.Context) (*streams.Mark, error) {
+	for r, err := range a.store.ReadAll(ctx, streams.ReadAll{Backwards: true, Limit: marked}) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Stream.Category() != lease.Category {
+			m := streams.MarkOf(&r)
+			return &m, nil
+		}
+	}
+	return nil, nil
+}
+
 // handOver notes how far reactors are. What one has parked is in this node's file
 // only, so one with parked events begins again where it was when it had none.
 func (a *app) handOver(ctx context.Context, d *duties, term *lease.Term) error {
@@ -83,23 +131,31 @@ func (a *app) handOver(ctx context.Context, d *duties, term *lease.Term) error {
 	if err != nil {
 		return err
 	}
-	left := map[string]domain.Position{}
-	if state := term.State(); state != nil {
-		if err := json.Unmarshal(state, &left); err != nil {
-			return err
-		}
-	}
-	for _, s := range all {
-		if !s.Writer && s.Parked == 0 {
-			left[s.Name] = max(left[s.Name], s.Position)
-		}
-	}
-	text, err := json.Marshal(left)
+	return a.saveProgress(ctx, all, term)
+}
+
+func (a *app) saveProgress(ctx context.Context, all []logbus.Status, term *lease.Term) error {
+	left, err := a.leftOff(ctx, term)
 	if err != nil {
 		return err
 	}
-	if string(text) == string(term.State()) {
+	further := false
+	for _, s := range all {
+		if !s.Writer && s.Parked == 0 && s.Position > left.Reactors[s.Name] {
+			left.Reactors[s.Name], further = s.Position, true
+		}
+	}
+	if !further {
 		return nil
+	}
+	mark, err := a.markLog(ctx)
+	if err != nil || mark == nil {
+		return err
+	}
+	left.Log = mark
+	text, err := json.Marshal(left)
+	if err != nil {
+		return err
 	}
 	return term.Save(ctx, text)
 }

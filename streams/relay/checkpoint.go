@@ -1,13 +1,9 @@
 package relay
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/google/uuid"
 
 	"strata/domain"
 	"strata/streams"
@@ -19,31 +15,7 @@ type checkpoint struct {
 	Position   domain.Position            `json:"position"`         // of the categories below
 	Categories []string                   `json:"categories"`       // that are allowed and have come so far
 	Behind     map[string]domain.Position `json:"behind,omitempty"` // of others: new ones, and those that were allowed once
-	Last       *mark                      `json:"last,omitempty"`   // the event that was published last; nil: none
-}
-
-// mark is an event by which a log is recognised. The same events have other
-// positions in another log that a dump was loaded into, and a checkpoint comes
-// along with them.
-type mark struct {
-	ID       uuid.UUID       `json:"id"`
-	Stream   domain.StreamID `json:"stream"`
-	Revision domain.Revision `json:"revision"`
-	Position domain.Position `json:"position"`
-}
-
-// isIn tells whether the event is in a log, and where it was.
-func (m *mark) isIn(ctx context.Context, log streams.Store) (bool, error) {
-	for r, err := range log.ReadStream(ctx, m.Stream, streams.ReadStream{From: m.Revision, Limit: 1}) {
-		if errors.Is(err, streams.ErrStreamNotFound) || errors.Is(err, streams.ErrTombstoned) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("relay: last event that was published: %w", err)
-		}
-		return r.ID == m.ID && r.Position == m.Position, nil
-	}
-	return false, nil
+	Last       *streams.Mark              `json:"last,omitempty"`   // the event that was published last; nil: none
 }
 
 // resumed reads a checkpoint for the categories that are allowed now.

@@ -31,7 +31,7 @@ type outgoing struct {
 	topic   string
 	message *message.Message
 	logged  time.Time
-	mark    mark
+	mark    streams.Mark
 }
 
 func (p *parcel) add(more parcel) {
@@ -102,7 +102,7 @@ func (in *intake) encode(b streams.Batch) (parcel, error) {
 		if err != nil {
 			return p, err
 		}
-		p.events = append(p.events, outgoing{in.relay.cfg.Topic(r.Stream.Category()), m, r.At, mark{r.ID, r.Stream, r.Revision, r.Position}})
+		p.events = append(p.events, outgoing{in.relay.cfg.Topic(r.Stream.Category()), m, r.At, streams.MarkOf(&r)})
 		p.bytes += len(m.Payload)
 		p.upTo = r.Position
 	}

@@ -163,7 +163,7 @@ func (s *shift) resume(ctx context.Context) (err error) {
 	}
 	known := false
 	if s.at.Last != nil {
-		if known, err = s.at.Last.isIn(ctx, s.relay.cfg.Store); err != nil {
+		if known, err = s.at.Last.IsIn(ctx, s.relay.cfg.Store); err != nil {
 			return err
 		}
 		if !known {

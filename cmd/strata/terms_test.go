@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"strata/domain"
+	"strata/internal/eventstore/eventstoretest"
+	"strata/streams"
+	"strata/streams/archive"
+	"strata/streams/eventstoredb"
+	"strata/streams/lease"
+	"strata/streams/logbus"
+)
+
+// dutiful is as much of a process over a log as notes how far reactors are.
+func dutiful(t *testing.T, log streams.Store) (*app, *lease.Term) {
+	t.Helper()
+	state, err := logbus.OpenState(t.Context(), filepath.Join(t.TempDir(), "reactors.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = state.Close() })
+	keeper, err := lease.New(lease.Config{Store: log, Name: dutyLease, TTL: time.Minute, Sole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term, err := keeper.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = term.Release(t.Context()) })
+	return &app{store: log, reactions: state, log: slog.New(slog.DiscardHandler)}, term
+}
+
+// How far reactors are goes from one node to the next, but not along with a dump: the
+// same events stand elsewhere in the log that it is loaded into.
+func TestPositionsStayWithTheirLog(t *testing.T) {
+	log := shareLog(t)
+	at, err := log.Append(t.Context(), "thing-1", streams.Any, streams.Proposed{ID: domain.NewEventID(), Type: "t", Data: []byte("{}"), Meta: []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, term := dutiful(t, log)
+	for range 2 { // the second time there is nothing to note
+		if err := a.saveProgress(t.Context(), []logbus.Status{{Name: "healer", Position: at.Position}, {Name: "writer", Writer: true, Position: 9}}, term); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := term.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	position := func(log streams.Store) domain.Position {
+		t.Helper()
+		next, term := dutiful(t, log)
+		if err := next.takeOver(t.Context(), term); err != nil {
+			t.Fatal(err)
+		}
+		p, err := next.reactions.Load(t.Context(), "healer")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if got := position(log); got != at.Position {
+		t.Errorf("the next node begins at %d, not at %d", got, at.Position)
+	}
+
+	var text bytes.Buffer
+	if _, err := archive.Dump(t.Context(), log, &text); err != nil {
+		t.Fatal(err)
+	}
+	other, err := eventstoredb.Open(eventstoretest.Start(t).URL(), eventstoredb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	if err := other.SetStreamMeta(t.Context(), "its-own", streams.Meta{MaxCount: 1}); err != nil { // so that positions differ
+		t.Fatal(err)
+	}
+	if _, err := archive.Load(t.Context(), other, &text); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := lease.State(t.Context(), other, dutyLease); err != nil || state == nil {
+		t.Fatalf("the dump has no state of the lease (%v): that proves nothing", err)
+	}
+	if got := position(other); got != 0 {
+		t.Errorf("in another log a reactor begins at %d", got)
+	}
+}

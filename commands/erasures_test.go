@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"strata/domain"
 	"strata/domain/identity"
 	"strata/domain/privacy"
+	"strata/domain/secret"
 	"strata/domain/session"
 	"strata/internal/secrets"
 	"strata/internal/subjectkeys"
@@ -40,7 +42,7 @@ func privateWorld(t *testing.T) (*world, *stubborn) {
 	store, err := subjectkeys.Open(t.Context(), filepath.Join(t.TempDir(), "subjects.db"), master)
 	ok(t, err)
 	t.Cleanup(func() { ok(t, store.Close()) })
-	facts := append(session.FactTypes(), privacy.FactTypes()...)
+	facts := slices.Concat(session.FactTypes(), privacy.FactTypes(), secret.FactTypes())
 	codec, err := streams.NewCodec(append(facts, identity.Users.Facts...), nil, store)
 	ok(t, err)
 	w := &world{t: t, dir: t.TempDir(), codec: codec, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}

@@ -29,6 +29,7 @@ import (
 	"strata/domain/identity"
 	"strata/domain/insight"
 	"strata/domain/memory"
+	"strata/domain/secret"
 	"strata/domain/session"
 	"strata/domain/timer"
 	"strata/domain/training"
@@ -54,7 +55,7 @@ func rich(t rapid.TB) []aggregate {
 		describe(t, budget.Aggregate, "budget"), describe(t, cluster.Aggregate, "cluster"), describe(t, connector.Aggregate, "connector"), describe(t, conversation.Aggregate, "conversation"),
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),
-		describe(t, evaluation.Aggregate, "evaluation"), describe(t, training.Aggregate, "training"), describe(t, training.Models, "training"),
+		describe(t, secret.Aggregate, "secret"), describe(t, evaluation.Aggregate, "evaluation"), describe(t, training.Aggregate, "training"), describe(t, training.Models, "training"),
 	}
 	claims := describe(t, claim.Aggregate, "")
 	claims.facts = []domain.Fact{claim.Taken{Kind: "app", Name: "Support", Owner: "app_1"}, claim.Released{Owner: "app_1"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -28,7 +29,7 @@ type Resources struct {
 	kinds   map[string]domain.AnyKind
 	aggs    map[string]*domain.Aggregate[domain.Resource]
 	secrets map[string]map[string]reflect.Type // by kind: fields with access:"w"
-	also    map[string]Check
+	also    map[string][]Check                 // by kind
 }
 
 // Check judges the document of a create, or the patch of an update, for a principal.
@@ -36,20 +37,22 @@ type Check func(ctx context.Context, p domain.Principal, doc domain.Doc) error
 
 // Also adds a check to a kind that only another room can make, such as whether
 // the gateway understands a provider's configuration, or whether something that a
-// resource names is there. Call it before the first command.
+// resource names is there. It sees the document of a create and the patch of an
+// update as the caller gave them: secret fields are not sealed yet. Call it before
+// the first command.
 func (r *Resources) Also(kind string, check Check) {
 	if r.also == nil {
-		r.also = map[string]Check{}
+		r.also = map[string][]Check{}
 	}
-	r.also[kind] = check
+	r.also[kind] = append(r.also[kind], check)
 }
 
-func (r *Resources) validate(ctx context.Context, p domain.Principal, kind domain.AnyKind, doc domain.Doc) error {
-	if err := kind.Validate(doc); err != nil {
-		return err
-	}
-	if check := r.also[kind.Spec().Name]; check != nil {
-		return check(ctx, p, doc)
+// checks makes the checks that other rooms have added to a kind.
+func (r *Resources) checks(ctx context.Context, kind string, p domain.Principal, doc domain.Doc) error {
+	for _, check := range r.also[kind] {
+		if err := check(ctx, p, doc); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -74,15 +77,18 @@ func view(l *Loaded[domain.Resource]) Document {
 // Create makes a resource of a validated document. Errors: VALIDATION_ERROR,
 // CONFLICT when its name is taken.
 func (r *Resources) Create(ctx context.Context, kind domain.AnyKind, req Request, doc domain.Doc) (Outcome[Document], error) {
+	given := domain.Initial(kind.Type()).Merge(doc)
 	doc, err := r.seal(kind.Spec().Name, doc)
 	if err != nil {
 		return Outcome[Document]{}, err
 	}
 	doc = domain.Initial(kind.Type()).Merge(doc)
-	return r.create(ctx, kind, req, domain.CreateResource{Kind: kind, Doc: doc})
+	return r.create(ctx, kind, req, domain.CreateResource{Kind: kind, Doc: doc}, given)
 }
 
-func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request, cmd domain.CreateResource) (Outcome[Document], error) {
+// create makes a resource of a document whose secrets are sealed; given is what the
+// caller said of it, for [Resources.Also].
+func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request, cmd domain.CreateResource, given domain.Doc) (Outcome[Document], error) {
 	var zero Outcome[Document]
 	spec := kind.Spec()
 	if !req.Principal.Can(req.Permission) {
@@ -93,7 +99,10 @@ func (r *Resources) create(ctx context.Context, kind domain.AnyKind, req Request
 	}
 	// The document is checked before the name is claimed, so that a faulty
 	// request leaves no claim behind.
-	if err := r.validate(ctx, req.Principal, kind, cmd.Doc); err != nil {
+	if err := kind.Validate(cmd.Doc); err != nil {
+		return zero, err
+	}
+	if err := r.checks(ctx, spec.Name, req.Principal, given); err != nil {
 		return zero, err
 	}
 	req.Create = true
@@ -132,10 +141,8 @@ func (r *Resources) Update(ctx context.Context, kind domain.AnyKind, req Request
 	if out, repeated, err := Repeat(ctx, r.h, r.aggs[spec.Name], req, view); repeated || err != nil {
 		return out, err
 	}
-	if check := r.also[spec.Name]; check != nil {
-		if err := check(ctx, req.Principal, patch); err != nil {
-			return zero, err
-		}
+	if err := r.checks(ctx, spec.Name, req.Principal, patch); err != nil {
+		return zero, err
 	}
 	patch, err := r.seal(spec.Name, patch)
 	if err != nil {
@@ -210,18 +217,19 @@ func (r *Resources) Clone(ctx context.Context, kind domain.AnyKind, req Request,
 	if err != nil {
 		return zero, err
 	}
+	given := r.open(spec.Name, src.Resource.Doc).Merge(changes)
 	if changes, err = r.seal(spec.Name, changes); err != nil { // the source's secrets are sealed already
 		return zero, err
 	}
 	doc := src.Resource.Doc.Merge(domain.Initial(kind.Type())).Merge(changes)
 	cmd := domain.CreateResource{Kind: kind, Source: source, Doc: doc}
 	if spec.Key == "" || changes[spec.Key] != nil {
-		return r.create(ctx, kind, req, cmd)
+		return r.create(ctx, kind, req, cmd, given)
 	}
 	longest := domain.MaxLength(kind.Type(), spec.Key)
 	for n := 1; ; n++ {
 		cmd.Doc[spec.Key] = copyName(src.Resource.Doc.String(spec.Key), n, longest)
-		out, err := r.create(ctx, kind, req, cmd)
+		out, err := r.create(ctx, kind, req, cmd, given)
 		if domain.CodeOf(err) != domain.CodeConflict || n == 100 {
 			return out, err
 		}
@@ -256,6 +264,15 @@ func (r *Resources) Resolve(ctx context.Context, kind domain.AnyKind, p domain.P
 		return "", domain.NotFound(spec.Name, named)
 	}
 	return owner, err
+}
+
+// open is what of a document is not secret.
+func (r *Resources) open(kind string, doc domain.Doc) domain.Doc {
+	doc = maps.Clone(doc)
+	for field := range r.secrets[kind] {
+		delete(doc, field)
+	}
+	return doc
 }
 
 func (r *Resources) claim(ctx context.Context, spec *domain.KindSpec, p domain.Principal, name, owner string) error {

@@ -27,6 +27,7 @@ import (
 	"strata/projections/memories"
 	"strata/projections/query"
 	"strata/projections/resources"
+	"strata/projections/secrets"
 	"strata/projections/sessions"
 	"strata/projections/states"
 	"strata/projections/trainings"
@@ -40,6 +41,7 @@ type Deps struct {
 	Kinds     []domain.AnyKind
 	AgentRuns *agentruns.Queries
 	Resources *resources.Queries
+	Secrets   *secrets.Queries
 	Sessions  *sessions.Queries
 	Runs      *workflows.Queries // of workflows
 	Memories  *memories.Queries
@@ -119,6 +121,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.events()
 	a.audit()
 	a.privacy()
+	a.secrets()
 	a.users()
 	a.pages()
 	a.trainings()

@@ -15,6 +15,7 @@ import (
 	"strata/internal/connectors"
 	"strata/internal/httpx"
 	"strata/internal/inbound"
+	"strata/internal/vault"
 	"strata/writeapi/agents"
 	"strata/writeapi/arguments"
 	"strata/writeapi/chat"
@@ -48,6 +49,9 @@ type Deps struct {
 	// FindUser returns the id of an organization's user with an e-mail address,
 	// "" when there is none, as of the last write that was settled.
 	FindUser func(ctx context.Context, organization, email string) (string, error)
+	// Secrets runs the commands of secrets; SecretUsers lists what refers to one.
+	Secrets     *commands.Secrets
+	SecretUsers func(ctx context.Context, workspace, name string) ([]vault.Reference, error)
 	// Workspaces runs the commands of workspaces.
 	Workspaces *commands.Workspaces
 	Logger     *slog.Logger
@@ -77,6 +81,7 @@ func Register(r *httpx.Router, d Deps) {
 	a.identity()
 	a.feedback()
 	a.privacy()
+	a.secrets()
 	a.spaces()
 	a.users()
 	d.Personas.Register(r)

@@ -23,6 +23,7 @@ import (
 	"strata/internal/ratelimit"
 	"strata/internal/secrets"
 	"strata/internal/telemetry"
+	"strata/internal/vault"
 	"strata/projections/analytics"
 	"strata/projections/copies"
 	"strata/streams"
@@ -76,6 +77,7 @@ type app struct {
 	node       string          // name of this process among those that share the log
 	started    time.Time
 	workflows  *workflows.Service
+	vault      *vault.Vault
 
 	live     context.Context    // ends when the server begins to drain
 	drain    context.CancelFunc // ends live
@@ -101,7 +103,7 @@ func newApp(r role, cfg *config.Config, log *slog.Logger, now func() time.Time) 
 // open opens what the role needs, but the network. On an error, what was opened is closed.
 func (a *app) open(ctx context.Context) (*app, error) {
 	for _, step := range []func(context.Context) error{
-		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openMemoryProviders, a.openAgents, a.openWorkflows, a.startWork,
+		a.openLog, a.openNode, a.openScavenges, a.openKeys, a.openCommands, a.openErasures, a.openModels, a.openVault, a.openAnalytics, a.openClusters, a.openConnectors, a.openGateway, a.openMCP, a.openMemoryProviders, a.openAgents, a.openWorkflows, a.startWork,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -240,6 +242,9 @@ func (a *app) startWork(ctx context.Context) error {
 	a.run(work, "memory at rest", newRest().run)
 	a.run(work, "rate limits", a.limiter.Run)
 	a.run(work, "erasures", a.erasures.Run)
+	if a.role.has(projecting) {
+		a.run(work, "deleted secrets", a.secrets().Recover)
+	}
 	if a.local == nil {
 		a.run(work, "erasures of others", a.erasures.Follow)
 	}

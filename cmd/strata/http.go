@@ -79,7 +79,8 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 		Chat: chats, Clusters: a.clusters, Connectors: a.connectors, Inbound: a.inbound,
 		Knowledge: a.knowledgeService(), MemoryProviders: a.keepers,
 		Wait: a.models.runner.Wait, Random: rand.Reader, Logger: a.log,
-		Personas:   a.personas(),
+		Personas: a.personas(),
+		Secrets:  a.secrets(), SecretUsers: a.secretUsers,
 		Workspaces: commands.NewWorkspaces(a.handler), FindUser: a.models.identity.UserByEmail,
 	})
 	m := a.models
@@ -90,6 +91,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	r.Room(roomRead)
 	readapi.Register(r, readapi.Deps{
 		Runs:      m.workflows,
+		Secrets:   m.secrets,
 		Arguments: m.arguments, Insights: m.insights,
 		AgentRuns: m.agentRuns, Kinds: catalogue.All(), Resources: m.resources, Sessions: m.sessions, Memories: m.memories, Connectors: m.connectors.Queries, Conversations: m.conversations,
 		Meaning: a.meaning(), MemoryProviders: readMemories{a.keepers},

@@ -16,6 +16,7 @@ import (
 	"strata/internal/httpx"
 	"strata/internal/outbound"
 	"strata/internal/secrets"
+	"strata/internal/vault"
 	"strata/projections/resources"
 	"strata/streams"
 )
@@ -33,7 +34,7 @@ func (a *app) openMCP(context.Context) error {
 			"is not one of the programs that the administrator allows (setting mcp.commands)")
 		return f.Err()
 	})
-	servers := mcpServers{a.models.resources, a.sealer}
+	servers := mcpServers{a.models.resources, a.sealer, a.vault}
 	audit := mcpAudit{store: a.store, codec: a.codec, payloads: a.cfg.Gateway.RecordPayloads}
 	a.mcp = mcp.New(mcp.Config{
 		Servers: servers.named, Guard: guard, Commands: a.cfg.MCP.Commands, Idle: a.cfg.MCP.Idle,
@@ -47,19 +48,51 @@ func (a *app) openMCP(context.Context) error {
 type mcpServers struct {
 	resources *resources.Queries
 	sealer    *secrets.Sealer
+	vault     *vault.Vault
 }
 
-// named finds a server by id or name, with its secrets.
+// named finds a server by id or name, with its secrets: values stand in the place of
+// references to them.
 func (m mcpServers) named(ctx context.Context, workspace, name string) (mcp.Server, error) {
 	kind := catalogue.MCPServers
-	if !domain.HasPrefix(name, kind.Prefix) {
-		return named(ctx, m.resources, kind.Name, workspace, name, m.read)
+	find := m.resources.GetByKey
+	if domain.HasPrefix(name, kind.Prefix) {
+		find = m.resources.Get
 	}
-	doc, err := m.resources.Get(ctx, kind.Name, workspace, name)
+	doc, err := find(ctx, kind.Name, workspace, name)
 	if err != nil {
 		return mcp.Server{}, err
 	}
-	return m.read(doc)
+	s, err := m.read(doc)
+	if err != nil || !s.Enabled {
+		return s, err // the client says that it is not enabled
+	}
+	return s, m.fill(ctx, &s)
+}
+
+// fill puts the values of secrets in the place of references.
+func (m mcpServers) fill(ctx context.Context, s *mcp.Server) (err error) {
+	texts := []*string{&s.Auth.Token, &s.Auth.Username, &s.Auth.Password}
+	var entries []mapped
+	for _, of := range []map[string]string{s.Headers, s.Env} {
+		for name, text := range of {
+			entries = append(entries, mapped{of, name, text})
+		}
+	}
+	for i := range entries {
+		texts = append(texts, &entries[i].text)
+	}
+	s.Hidden, err = m.vault.Fill(ctx, vault.Consumer{Workspace: s.Workspace, Kind: catalogue.MCPServers.Name, ID: s.ID}, texts...)
+	for _, e := range entries {
+		e.of[e.name] = e.text
+	}
+	return err
+}
+
+// mapped is a text of a map.
+type mapped struct {
+	of         map[string]string
+	name, text string
 }
 
 func (m mcpServers) read(doc *resources.Document) (mcp.Server, error) {

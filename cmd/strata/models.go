@@ -30,6 +30,7 @@ import (
 	"strata/domain/personaupload"
 	"strata/domain/privacy"
 	"strata/domain/projection"
+	"strata/domain/secret"
 	"strata/domain/session"
 	"strata/domain/timer"
 	"strata/domain/training"
@@ -49,6 +50,7 @@ import (
 	"strata/projections/personas"
 	"strata/projections/query"
 	"strata/projections/resources"
+	"strata/projections/secrets"
 	"strata/projections/sessions"
 	"strata/projections/states"
 	"strata/projections/timers"
@@ -63,7 +65,7 @@ func allFacts() []domain.FactType {
 	return slices.Concat(agentrun.FactTypes(), argument.FactTypes(), insight.FactTypes(), catalogue.FactTypes(), claim.Aggregate.Facts, projection.Aggregate.Facts, budget.FactTypes(), spacecluster.FactTypes(), connector.FactTypes(), conversation.FactTypes(),
 		inference.FactTypes(), knowledge.Bases.Facts, knowledge.Documents.Facts, mcpcall.FactTypes(), memory.FactTypes(), memory.Vectors.Facts, memorycall.FactTypes(), privacy.FactTypes(), session.FactTypes(), identity.Organizations.Facts, identity.Workspaces.Facts,
 		identity.Users.Facts, identity.APIKeys.Facts, identity.Invitations.Facts, timer.Aggregate.Facts, node.Aggregate.Facts, workflowrun.FactTypes(),
-		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts)
+		personaupload.FactTypes(), evaluation.FactTypes(), training.FactTypes(), training.Models.Facts, secret.FactTypes())
 }
 
 // newCodec knows every fact, and reads and writes personal data with keys.
@@ -77,7 +79,7 @@ func allModels() []projections.Model {
 		states.Model[argument.State]{Spec: states.Arguments()}, states.Model[insight.State]{Spec: states.Insights()},
 		agentruns.Model{}, identitymodel.Model{}, budgets.Model{}, resources.New(catalogue.Specs()), sessions.Model{}, knowledgemodel.Model{}, memories.Model{}, personas.Model{}, timers.Model{},
 		connectors.Model{}, conversations.Model{}, erasures.Model{}, events.New(allFacts()), workflows.Model{},
-		trainings.Model{},
+		trainings.Model{}, secrets.Model{},
 	}
 }
 
@@ -99,6 +101,7 @@ type models struct {
 	arguments     *states.Queries[argument.State]
 	insights      *states.Queries[insight.State]
 	resources     *resources.Queries
+	secrets       *secrets.Queries
 	sessions      *sessions.Queries
 	knowledge     *knowledgemodel.Queries
 	memories      *memories.Queries
@@ -136,6 +139,7 @@ func openModels(ctx context.Context, r role, dir string, store streams.Store, co
 		arguments:     states.NewQueries(states.Arguments(), reader(states.Arguments().Name)),
 		insights:      states.NewQueries(states.Insights(), reader(states.Insights().Name)),
 		resources:     resources.NewQueries(reader(resources.Name), catalogue.Specs()),
+		secrets:       secrets.NewQueries(reader(secrets.Name), now),
 		sessions:      sessions.NewQueries(reader(sessions.Name)),
 		knowledge:     knowledgemodel.NewQueries(reader(knowledgemodel.Name)),
 		memories:      memories.NewQueries(reader(memories.Name), now),

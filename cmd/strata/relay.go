@@ -16,6 +16,7 @@ import (
 	"strata/domain/knowledge"
 	"strata/domain/memory"
 	"strata/domain/privacy"
+	"strata/domain/secret"
 	"strata/domain/session"
 	"strata/domain/workflowrun"
 	"strata/streams/kafka"
@@ -87,6 +88,8 @@ func secretFields(category string) []string {
 		return spacecluster.SecretFields()
 	case connector.Aggregate.Category:
 		return connector.SecretFields()
+	case secret.Aggregate.Category:
+		return secret.SecretFields()
 	}
 	if category == knowledge.Documents.Category { // no secrets, but long, and nobody follows them
 		return []string{"pieces", "sections"}

@@ -17,6 +17,7 @@ import (
 	"strata/projections/memories"
 	"strata/projections/personas"
 	"strata/projections/resources"
+	"strata/projections/secrets"
 	"strata/projections/states"
 	"strata/projections/timers"
 	"strata/projections/trainings"
@@ -90,6 +91,7 @@ func (r role) models() []projections.Model {
 		knowledgemodel.Name: writing | reading | projecting,
 		memories.Name:       reading | projecting, // who embeds looks for what is alike
 		trainings.Name:      reading | projecting,
+		secrets.Name:        everything &^ relaying,
 	}
 	return slices.DeleteFunc(allModels(), func(m projections.Model) bool {
 		by, known := needed[m.Name()]
@@ -129,5 +131,5 @@ func (a *app) relies() []string {
 	if a.local != nil || !a.role.has(writing) {
 		return nil
 	}
-	return []string{identitymodel.Name, budgets.Name, knowledgemodel.Name, resources.Name}
+	return []string{identitymodel.Name, budgets.Name, knowledgemodel.Name, resources.Name, secrets.Name}
 }

@@ -47,6 +47,7 @@ var permissionTable = permitKinds([]permitted{
 	{resource: "organizations", verbs: crud(), administrative: true},
 	{resource: "projections", verbs: []string{"list", "get", "rebuild", "inspect", "retry", "discard"}, hidden: true},
 	{resource: "privacy", verbs: []string{"list", "get", "erase"}, administrative: true},
+	{resource: "secrets", verbs: crud("reveal"), administrative: true, own: []string{"create", "update", "delete"}}, // to reveal is for those who run things
 	{resource: "sessions", verbs: crud()},
 	{resource: "trainings", verbs: crud()},
 	{resource: "users", verbs: crud("invite"), administrative: true},

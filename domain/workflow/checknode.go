@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"strata/domain/formula"
+	"strata/domain/secret"
 )
 
 // node checks what a node's type needs.
@@ -38,12 +39,24 @@ func (c *checker) node(n *Node, at string) {
 
 // templates checks every place in a node's config.
 func (c *checker) templates(n *Node, config string) {
-	templates := n.Templates()
+	bare := n.withoutSecrets()
+	templates := bare.Templates()
 	for _, field := range slices.Sorted(maps.Keys(templates)) {
 		at := config + "." + field
 		t := formula.ParseTemplate(templates[field], at, func(path, message string) { c.add(true, inExpression, path, "%s", message) })
 		c.sees(at, t.Members("nodes"))
+		c.add(len(t.Members("secret")) > 0, invalid, at, "a secret may be referred to as {{secret.name}}, in a header of an http node, and nowhere else")
 	}
+}
+
+// withoutSecrets is the node as its other places see it: references to secrets are
+// no expressions, and whoever performs the node fills them in.
+func (n *Node) withoutSecrets() Node {
+	texts := map[string]string{}
+	for name, text := range n.Headers() {
+		texts[name] = secret.Fill(text, func(string) string { return "" })
+	}
+	return n.WithHeaders(texts)
 }
 
 func (c *checker) expression(field, text string) {
@@ -53,6 +66,7 @@ func (c *checker) expression(field, text string) {
 		return
 	}
 	c.sees(field, f.Members("nodes"))
+	c.add(len(f.Members("secret")) > 0, invalid, field, "an expression cannot see secrets")
 }
 
 // own checks the fields that a type has of its own.

@@ -90,6 +90,40 @@ type HTTPConfig struct {
 	Expect  []int             `json:"expect"` // statuses that are success; below 400 when absent
 }
 
+// Headers are the headers of an http node as its config has them, its places not
+// filled in: places {{secret.name}} stand for secrets, here and nowhere else.
+func (n *Node) Headers() map[string]string {
+	fields, _ := n.Config["headers"].(map[string]any)
+	if n.Type != HTTP {
+		return nil
+	}
+	out := make(map[string]string, len(fields))
+	for name, value := range fields {
+		if text, is := value.(string); is {
+			out[name] = text
+		}
+	}
+	return out
+}
+
+// WithHeaders is the node with other texts in the place of some headers.
+func (n *Node) WithHeaders(texts map[string]string) Node {
+	if len(texts) == 0 {
+		return *n
+	}
+	headers := map[string]any{}
+	if fields, is := n.Config["headers"].(map[string]any); is {
+		maps.Copy(headers, fields)
+	}
+	for name, text := range texts {
+		headers[name] = text
+	}
+	out := *n
+	out.Config = maps.Clone(n.Config)
+	out.Config["headers"] = headers
+	return out
+}
+
 // HumanConfig is the config of a human node.
 type HumanConfig struct {
 	Prompt    string         `json:"prompt"`

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/domain/secret"
 	"strata/internal/outbound"
 )
 
@@ -29,6 +30,8 @@ type Server struct {
 	Auth      Auth
 	Timeout   time.Duration // of connecting, and of each call
 	Enabled   bool
+	// Hidden are values that nothing which comes from the server may show.
+	Hidden []string
 }
 
 // Auth is how requests to a server prove who they are from.
@@ -147,6 +150,7 @@ func (c *Client) CallServer(ctx context.Context, by Caller, s Server, method str
 	defer cancel()
 	started := time.Now()
 	result, err := c.call(ctx, s, op, params)
+	result = secret.HideInJSON(result, s.Hidden)
 	if c.cfg.OnCall != nil {
 		told := c.cfg.OnCall(context.WithoutCancel(ctx), Called{By: by, Server: s, Method: method, Params: params,
 			Result: result, Err: err, Started: started, Duration: time.Since(started)})
@@ -280,16 +284,24 @@ func (c *Client) failure(ctx context.Context, s Server, err error) error {
 		return e
 	}
 	if e := answered(err); e != nil {
-		return e
+		return &Error{Code: e.Code, Message: secret.Hide(e.Message, s.Hidden), Data: secret.HideInJSON(e.Data, s.Hidden)}
 	}
 	if b, ok := errors.AsType[*outbound.Blocked](err); ok {
 		return domain.Errorf(domain.CodeForbidden, "the MCP server %q cannot be reached: %s", s.Name, b.Error())
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return domain.Errorf(domain.CodeTimeout, "the MCP server %q did not answer within %s (timeout_ms)", s.Name, cmp.Or(s.Timeout, defaultTimeout)).Because(err)
+		return domain.Errorf(domain.CodeTimeout, "the MCP server %q did not answer within %s (timeout_ms)", s.Name, cmp.Or(s.Timeout, defaultTimeout)).Because(hidden(err, s.Hidden))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return domain.Errorf(domain.CodeUnavailable, "the MCP server %q failed: %s", s.Name, reason(err)).Because(err)
+	return domain.Errorf(domain.CodeUnavailable, "the MCP server %q failed: %s", s.Name, secret.Hide(reason(err), s.Hidden)).Because(hidden(err, s.Hidden))
+}
+
+// hidden is an error as the log may show it.
+func hidden(err error, values []string) error {
+	if text := err.Error(); secret.Hide(text, values) != text {
+		return errors.New(secret.Hide(text, values))
+	}
+	return err
 }

@@ -97,11 +97,15 @@ func (s *Service) ask(ctx context.Context, run steps.Ref, j *job, vars map[strin
 // heeds it does once what the request says, however often it comes.
 func (s *Service) request(ctx context.Context, run steps.Ref, step string, j *job, vars map[string]any) (came, error) {
 	var c workflow.HTTPConfig
+	secrets := j.cover()
 	config, err := j.fill(vars, &c)
 	if err != nil {
 		return came{}, err
 	}
-	out := came{input: veiled(config)}
+	out := came{input: veiled(secrets.show(config))}
+	if err := secrets.open(ctx, s, run, j.started.WorkflowID, c.Headers); err != nil {
+		return out, mark(err)
+	}
 	ctx, cancel := j.within(ctx, httpTime)
 	defer cancel()
 	req, err := newRequest(ctx, &c)
@@ -111,12 +115,7 @@ func (s *Service) request(ctx context.Context, run steps.Ref, step string, j *jo
 	if req.Header.Get("Idempotency-Key") == "" {
 		req.Header.Set("Idempotency-Key", steps.Key(run, step, 0))
 	}
-	client := http.Client{Transport: s.Transport, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-		if len(via) > 5 {
-			return errors.New("too many redirects")
-		}
-		return nil
-	}}
+	client := http.Client{Transport: s.Transport, CheckRedirect: secrets.follow}
 	res, err := client.Do(req)
 	if err != nil {
 		return out, unreachable(ctx, err)
@@ -129,7 +128,7 @@ func (s *Service) request(ctx context.Context, run steps.Ref, step string, j *jo
 	if len(body) > maxResponse {
 		return out, domain.Errorf(domain.CodePayloadTooLarge, "the answer is larger than %d bytes", maxResponse)
 	}
-	out.output = map[string]any{"status": res.StatusCode, "headers": headersOf(res.Header), "body": bodyOf(res.Header.Get("Content-Type"), body)}
+	out.output = secrets.hide(map[string]any{"status": res.StatusCode, "headers": headersOf(res.Header), "body": bodyOf(res.Header.Get("Content-Type"), body)})
 	return out, judge(&c, res.StatusCode)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strata/domain/workflow"
 	"strata/domain/workflowrun"
 	"strata/gateway"
+	"strata/internal/vault"
 	"strata/internal/view"
 	"strata/streams"
 )
@@ -29,6 +30,7 @@ type Service struct {
 	Agents    Agents
 	// Transport makes the requests of http nodes, and decides where to they may go.
 	Transport      http.RoundTripper
+	Secrets        *vault.Vault    // that headers of http nodes refer to
 	RecordPayloads bool            // keep what is said to models in the inference log
 	Live           context.Context // ends when the server begins to drain
 }

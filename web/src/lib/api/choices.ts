@@ -19,7 +19,7 @@ export interface Named {
 
 export const useBaseChoices = () => useChoices<Named>('bases', '/api/v1/datasets')
 export const useMcpChoices = () => useChoices<Named & { enabled?: boolean }>('mcp', '/api/v1/mcp/servers')
-export const useWorkflowChoices = () => useChoices<Named>('workflows', '/api/v1/workflows')
+export const useMemoryChoices = () => useChoices<Named>('memory-providers', '/api/v1/memory-providers')
 export const useDataModelChoices = () => useChoices<Named>('data-models', '/api/v1/data-models')
 export const useBenchmarkChoices = () => useChoices<Named>('benchmarks', '/api/v1/benchmarks')
 export const useConnectorChoices = () => useChoices<Named>('connectors', '/v1/connectors')

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import type { Agent, AgentDraft } from '@/lib/api/agents'
 import { builtInTools } from '@/lib/api/agents'
-import { useBaseChoices, useMcpChoices } from '@/lib/api/choices'
+import { useBaseChoices, useMcpChoices, useMemoryChoices } from '@/lib/api/choices'
 import { canChat, useModels } from '@/lib/api/models'
 import { formFaults } from '@/lib/faults'
 import { useTitle } from '@/lib/hooks'
@@ -192,6 +192,7 @@ function ModelSection({ draft, set, at }: Part) {
 function AbilitiesSection({ draft, set, at }: Part) {
   const servers = useMcpChoices()
   const bases = useBaseChoices()
+  const memories = useMemoryChoices()
   const tools = [...builtInTools, ...(servers.data ?? []).map((server) => ({ value: `mcp:${server.name}`, label: server.name, hint: server.description || 'MCP server' }))]
   // What was chosen and is not there any more can still be taken away.
   for (const tool of draft.tools) if (!tools.some(({ value }) => value === tool)) tools.push({ value: tool, label: tool, hint: 'not found' })
@@ -211,12 +212,15 @@ function AbilitiesSection({ draft, set, at }: Part) {
         error={at('datasetIds')}
         none={bases.isPending ? 'Loading…' : 'There are none yet; make one under Knowledge.'}
       />
-      <Field label="Memory" error={at('memoryProvider')} hint="Where it keeps what it learns of users.">
+      <Field label="Memory" error={at('memoryProvider')} hint="Where it keeps what it learns of users: internal, or a memory provider.">
         {(props) => (
           <>
             <Input {...props} list="memory-providers" placeholder="none" value={draft.memoryProvider} onChange={(e) => set('memoryProvider', e.target.value)} />
             <datalist id="memory-providers">
               <option value="internal" />
+              {memories.data?.map(({ id, name }) => (
+                <option key={id} value={name} />
+              ))}
             </datalist>
           </>
         )}

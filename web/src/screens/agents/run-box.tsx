@@ -20,9 +20,10 @@ export function RunBox({ agent }: { agent: Agent }) {
   const places = useMemo(() => placesOf(agent.instructions ?? ''), [agent.instructions])
   const [message, setMessage] = useState('')
   const [texts, setTexts] = useState(() => initialTexts(fields))
+  const [session, setSession] = useState('')
   const [variables, setVariables] = useState<Record<string, string>>({})
   const [unread, setUnread] = useState<Record<string, string>>({})
-  const shown = [...(fields.length ? fields.map(({ name }) => `input.${name}`) : ['input', 'input.message']), ...places.map((name) => `variables.${name}`)]
+  const shown = [...(fields.length ? fields.map(({ name }) => `input.${name}`) : ['input', 'input.message']), ...places.map((name) => `variables.${name}`), 'sessionId']
   const faults = formFaults(start.error, shown)
 
   function submit(event: FormEvent) {
@@ -32,7 +33,7 @@ export function RunBox({ agent }: { agent: Agent }) {
     if (Object.keys(read.faults).length > 0) return
     const input = fields.length ? read.values : { message: message.trim() }
     const given = Object.fromEntries(places.map((name) => [name, variables[name] ?? '']))
-    start.mutate({ agentId: agent.id, input, ...(places.length && { variables: given }) }, { onSuccess: (run) => navigate(agentRunLink(run.id)) })
+    start.mutate({ agentId: agent.id, input, ...(places.length && { variables: given }), ...(session.trim() && { sessionId: session.trim() }) }, { onSuccess: (run) => navigate(agentRunLink(run.id)) })
   }
 
   const stopped = agent.status === 'inactive' || agent.status === 'archived'
@@ -55,6 +56,14 @@ export function RunBox({ agent }: { agent: Agent }) {
             {(props) => <TextArea {...props} required rows={2} placeholder="What should it do?" value={message} onChange={(e) => setMessage(e.target.value)} />}
           </Field>
         )}
+        <details open={Boolean(faults.at('sessionId'))}>
+          <summary className="w-fit rounded text-[13px] text-ink-3 select-none hover:text-ink">In a session</summary>
+          <div className="mt-2">
+            <Field label="Session" error={faults.at('sessionId')} hint="Uid of one: what was said in it is shown to the model, and input and answer are added to it.">
+              {(props) => <Input {...props} className="font-mono text-[13px]" value={session} onChange={(e) => setSession(e.target.value)} />}
+            </Field>
+          </div>
+        </details>
         {faults.rest && <ErrorState compact error={start.error} />}
         <div className="flex justify-end">
           <Button look="primary" type="submit" disabled={stopped || start.isPending || (fields.length === 0 && message.trim() === '')}>

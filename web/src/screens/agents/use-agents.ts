@@ -50,7 +50,7 @@ export function useAgentCommands() {
       onSuccess: onSaved,
     }),
     start: useMutation({
-      mutationFn: (wish: { agentId: string; input: Record<string, unknown>; variables?: Record<string, string> }) => api.post<AgentRun>(runs, wish),
+      mutationFn: (wish: { agentId: string; input: Record<string, unknown>; variables?: Record<string, string>; sessionId?: string }) => api.post<AgentRun>(runs, wish),
       onSuccess,
     }),
     cancel: useMutation({ mutationFn: (id: string) => api.post<AgentRun>(`${runPath(id)}/cancel`, {}), onSuccess }),

@@ -67,6 +67,7 @@ export const kinds: Kind[] = [
   listed('agents', 'Agents', '/api/v1/agents'),
   listed('workflows', 'Workflows', '/api/v1/workflows'),
   listed('mcp-servers', 'MCP servers', '/api/v1/mcp/servers', { example: { name: 'search', transport: 'streamable_http', url: 'https://mcp.example.com/mcp' } }),
+  listed('memory-providers', 'Memory providers', '/api/v1/memory-providers', { example: { name: 'longterm', type: 'mem0', apiKey: 'm0-…' } }),
   listed('knowledge', 'Knowledge bases', '/api/v1/datasets'),
   listed('connectors', 'Connectors', '/v1/connectors'),
   listed('data-models', 'Data models', '/api/v1/data-models', { example: { name: 'Churn', description: 'Clients, and whether they left' } }),

@@ -176,6 +176,21 @@ func TestADatabaseHasOneWriter(t *testing.T) {
 	}
 }
 
+// A distributed table finds the shard of rows that come without one.
+func TestKeyedTablesTakeRowsOfOthers(t *testing.T) {
+	db, _ := openCluster(t)
+	must(t, analytics.Migrate(t.Context(), db))
+	for _, statement := range []string{"INSERT INTO vectors (workspace_id, index_id, item_id) SELECT 'ws_1', concat('kb_', toString(number)), 'a' FROM numbers(10)",
+		"INSERT INTO rankings (workspace_id, training_id) SELECT concat('ws_', toString(number)), 'a' FROM numbers(10)"} {
+		must(t, db.Conn().Exec(t.Context(), statement+" SETTINGS distributed_foreground_insert = 1"))
+	}
+	var embedded, ranked uint64
+	must(t, db.Conn().QueryRow(t.Context(), "SELECT count(), (SELECT count() FROM rankings_local) FROM vectors_local").Scan(&embedded, &ranked))
+	if embedded != 10 || ranked != 10 {
+		t.Errorf("%d and %d rows of 10 are stored", embedded, ranked)
+	}
+}
+
 // TestVectorsOverDistributedTables replaces and clears rows where a key's rows must
 // meet on one shard.
 func TestVectorsOverDistributedTables(t *testing.T) {

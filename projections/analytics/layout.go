@@ -27,15 +27,36 @@ import (
 // The writer's promise needs three things of a cluster, which its settings see to:
 // a block goes to one shard (insert_shard_id), so an INSERT stays atomic; it is
 // acknowledged by most replicas, one block after another; and the writer reads
-// from replicas that have all of that only. Which shard a block goes to does not
-// matter: watermarks are asked of all shards together, and blocks are written in
-// the order of their positions, wherever they go.
+// from replicas that have all of that only. Which shard a block of calls goes to
+// does not matter: watermarks are asked of all shards together, and blocks are
+// written in the order of their positions, wherever they go. Rows that are replaced
+// by their key must meet on one shard: see keyed.
 type layout struct{ cluster string }
 
 func layoutOf(db *clickhouse.DB) layout { return layout{db.Cluster()} }
 
 // everywhere are tables that every server of a cluster has whole.
 var everywhere = []string{"schema_migrations", "writer_progress", ownerTable}
+
+// keyed are the tables whose rows are replaced by later ones of the same key, and
+// the part of it that says on which shard they lie: what writers of ours give to
+// Tables.Inserting.
+var keyed = map[string]string{"vectors": "index_id", "rankings": "workspace_id"}
+
+// shardingKey is how a distributed table finds the shard of a row that comes
+// without one: where shardOf puts it, if the shards have no weights of their own.
+func shardingKey(table string) string {
+	if column, ok := keyed[table]; ok {
+		return hashOf(column)
+	}
+	return "rand()"
+}
+
+// hashOf is what shardOf makes of a column: the server has no such function.
+func hashOf(column string) string {
+	return "arrayFold((hash, byte) -> bitXor(hash, byte) * toUInt64(1099511628211), arrayMap(at -> toUInt64(ascii(substring(" + column + ", at, 1))), range(1, length(" +
+		column + ") + 1)), toUInt64(14695981039346656037))"
+}
 
 func (l layout) isCluster() bool { return l.cluster != "" }
 
@@ -117,7 +138,7 @@ func (l layout) renderCreate(table, statement string) []string {
 		return []string{s}
 	}
 	return []string{s, "CREATE TABLE IF NOT EXISTS " + table + l.onCluster() + " AS " + stored +
-		"\nENGINE = Distributed(" + quoteText(l.cluster) + ", currentDatabase(), " + quoteText(stored) + ", rand())"}
+		"\nENGINE = Distributed(" + quoteText(l.cluster) + ", currentDatabase(), " + quoteText(stored) + ", " + shardingKey(table) + ")"}
 }
 
 // exec runs a statement that is written for one server.

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/internal/clickhouse/clickhousetest"
 )
@@ -90,6 +93,21 @@ func TestEveryChangeOfTablesIsRendered(t *testing.T) {
 		}
 		if strings.Contains(text, "= MergeTree") || strings.Contains(text, "= AggregatingMergeTree") || strings.Contains(text, "= ReplacingMergeTree") {
 			t.Errorf("this table is not replicated: %s", text)
+		}
+	}
+}
+
+// The server finds the shard of a key that we do.
+func TestTheServerShardsAsWeDo(t *testing.T) {
+	conn := clickhousetest.Shared(t).Conn()
+	for _, key := range []string{"", "a", "ws_1", "kb_01JB3ZK9V8Q2", "clé\x00\xff"} {
+		for shards := range uint64(5) {
+			var got uint64
+			err := conn.QueryRow(t.Context(), "SELECT 1 + "+hashOf("key")+" % {shards:UInt64} FROM (SELECT toLowCardinality(unhex({key:String})) AS key)",
+				ch.Named("shards", shards+1), ch.Named("key", hex.EncodeToString([]byte(key)))).Scan(&got)
+			if want := shardOf(key, shards+1); err != nil || got != want {
+				t.Errorf("%q of %d: shard %d, want %d: %v", key, shards+1, got, want, err)
+			}
 		}
 	}
 }

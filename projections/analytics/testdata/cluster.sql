@@ -361,7 +361,7 @@ ORDER BY (workspace_id, index_id, item_id, ordinal)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS vectors ON CLUSTER `strata` AS vectors_local
-ENGINE = Distributed('strata', currentDatabase(), 'vectors_local', rand());
+ENGINE = Distributed('strata', currentDatabase(), 'vectors_local', arrayFold((hash, byte) -> bitXor(hash, byte) * toUInt64(1099511628211), arrayMap(at -> toUInt64(ascii(substring(index_id, at, 1))), range(1, length(index_id) + 1)), toUInt64(14695981039346656037)));
 
 -- The latest evaluation of each checkpoint on each benchmark. A row without
 -- checkpoint says that a training was deleted, and everything of it with it.
@@ -382,4 +382,4 @@ ORDER BY (workspace_id, training_id, checkpoint_id, benchmark_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS rankings ON CLUSTER `strata` AS rankings_local
-ENGINE = Distributed('strata', currentDatabase(), 'rankings_local', rand());
+ENGINE = Distributed('strata', currentDatabase(), 'rankings_local', arrayFold((hash, byte) -> bitXor(hash, byte) * toUInt64(1099511628211), arrayMap(at -> toUInt64(ascii(substring(workspace_id, at, 1))), range(1, length(workspace_id) + 1)), toUInt64(14695981039346656037)));

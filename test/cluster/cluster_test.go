@@ -103,6 +103,9 @@ func TestTroubledCluster(t *testing.T) {
 	l.progress(t)
 	l.end()
 	check(t, c, l, budget)
+	if c.ClickHouse != nil {
+		checkCalls(t, c, l)
+	}
 	if c.Kafka != nil {
 		checkKafka(t, c, topics)
 	}

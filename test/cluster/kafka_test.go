@@ -59,6 +59,7 @@ func troubleKafka(t *testing.T, c *topology.Cluster, l *load, topics *follower.F
 			t.Fatal(err)
 		}
 		l.progress(t)
+		l.caller.progress(t) // calls do not wait for the broker either
 		if err := trouble.end(); err != nil {
 			t.Fatal(err)
 		}

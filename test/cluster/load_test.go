@@ -124,6 +124,7 @@ func spend(ctx context.Context, c *kit.Client, stop <-chan struct{}, answered, r
 type load struct {
 	authors           []*author
 	answered, refused atomic.Int64
+	caller            caller
 	stop              chan struct{}
 	running           sync.WaitGroup
 }
@@ -149,6 +150,7 @@ func startLoad(t *testing.T, edge *kit.Server, spenders *kit.Client) *load {
 	for range 4 {
 		l.running.Go(func() { spend(t.Context(), spenders, l.stop, &l.answered, &l.refused) })
 	}
+	l.running.Go(func() { l.caller.call(t.Context(), spenders, l.stop) })
 	return l
 }
 

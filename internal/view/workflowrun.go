@@ -124,3 +124,21 @@ func FailedStep(run string, f workflowrun.StepFailed, at time.Time) WorkflowStep
 	}
 	return out
 }
+
+// BegunStep shows a step that is being performed.
+func BegunStep(run string, f workflowrun.StepBegan, at time.Time) WorkflowStep {
+	node, _ := workflowrun.NodeOf(f.Step)
+	return WorkflowStep{ID: f.Step, RunID: run, NodeID: node, Status: "running", Attempt: f.Attempt, StartedAt: timeOrNil(at)}
+}
+
+// OpenedStep shows a step that waits.
+func OpenedStep(run string, f workflowrun.StepOpened) WorkflowStep {
+	node, _ := workflowrun.NodeOf(f.Step)
+	return WorkflowStep{ID: f.Step, RunID: run, NodeID: node, Status: "running", Attempt: f.Attempt, Input: f.Input, WaitsFor: string(f.Awaits),
+		WaitsUntil: timeOrNil(f.Until), ChildRunID: f.Child}
+}
+
+// SkippedStep shows a node that a run has not come to.
+func SkippedStep(run, node string, at time.Time) WorkflowStep {
+	return WorkflowStep{ID: node, RunID: run, NodeID: node, Status: "skipped", FinishedAt: timeOrNil(at)}
+}

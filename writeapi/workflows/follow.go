@@ -124,42 +124,14 @@ func (s *Service) stream(ctx context.Context, w http.ResponseWriter, out Outcome
 	if err := frames.send(frame{Type: "start", RunID: out.ID}); err != nil {
 		return err
 	}
-	p := httpx.From(ctx).Principal
-	types, err := commands.Load(ctx, s.Handler, workflowrun.Aggregate, p, out.ID, func(l *commands.Loaded[workflowrun.State]) map[string]string {
-		types := map[string]string{}
-		for _, n := range l.State.Definition.Nodes {
-			types[n.ID] = string(n.Type)
-		}
-		return types
-	})
-	if err != nil {
+	var err error
+	if frames.types, err = s.nodeTypes(ctx, out.ID); err != nil {
 		return err
 	}
-	frames.types = types
-	run, err := s.await(frames.ctx, out, longestStream, func(e domain.Event) error { return sendStep(frames, e) })
+	run, err := s.await(frames.ctx, out, longestStream, func(e domain.Event) error { return frames.tell(e, endFrames(e)) })
 	if err != nil {
 		return err
 	}
 	usage := run.TokenUsage
 	return frames.send(frame{Type: "end", RunID: run.RunID, Status: run.Status, Outputs: run.Outputs, Error: run.Error, TokenUsage: &usage})
-}
-
-// sendStep shows a step that has ended or failed, and what a model has said.
-func sendStep(frames *frames, e domain.Event) error {
-	switch f := e.Fact.(type) {
-	case workflowrun.StepEnded:
-		if err := frames.step(view.EndedStep(e.Stream.Key(), f, e.Meta.OccurredAt)); err != nil {
-			return err
-		}
-		var said struct {
-			Text  string `json:"text"`
-			Model string `json:"model"`
-		}
-		if json.Unmarshal(f.Output, &said) == nil && said.Model != "" && said.Text != "" {
-			return frames.send(frame{Type: "token", Content: said.Text})
-		}
-	case workflowrun.StepFailed:
-		return frames.step(view.FailedStep(e.Stream.Key(), f, e.Meta.OccurredAt))
-	}
-	return nil
 }

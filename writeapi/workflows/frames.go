@@ -3,10 +3,12 @@ package workflows
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"strata/domain"
 	"strata/internal/view"
 )
 
@@ -27,6 +29,7 @@ type frames struct {
 	c     *http.ResponseController
 	spell spelling
 	types map[string]string // of nodes
+	at    domain.Position   // the id of the next frame, if it has one
 }
 
 // spelling writes a step the way the mount does.
@@ -70,7 +73,31 @@ func (f *frames) send(v frame) error {
 	if err != nil {
 		return err
 	}
-	return f.write([]byte("data: "), b, []byte("\n\n"))
+	id := ""
+	if f.at > 0 {
+		id, f.at = fmt.Sprintf("id: %d\n", f.at), 0
+	}
+	return f.write([]byte(id), []byte("data: "), b, []byte("\n\n"))
+}
+
+// tell sends what an event shows. The last frame bears its position: whoever has
+// seen that has seen all of it.
+func (f *frames) tell(e domain.Event, all []shown) error {
+	for i, one := range all {
+		if i == len(all)-1 {
+			f.at = e.Position
+		}
+		var err error
+		if one.step != nil {
+			err = f.step(*one.step)
+		} else {
+			err = f.send(frame{Type: "token", Content: one.token})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *frames) step(s view.WorkflowStep) error {

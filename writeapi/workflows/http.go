@@ -40,6 +40,7 @@ func (s *Service) Register(r *httpx.Router) {
 	for _, p := range places() {
 		s.registerValidate(r, p)
 		s.registerSteering(r, p)
+		s.registerWatch(r, p)
 	}
 	s.registerRun(r)
 	s.registerExecute(r)

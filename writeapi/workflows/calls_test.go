@@ -29,6 +29,9 @@ func (w *world) Find(_ context.Context, p domain.Principal, q knowledge.Question
 	if slices.Contains(q.Bases, "nowhere") {
 		return nil, domain.NotFound("knowledge base", "nowhere")
 	}
+	if slices.Contains(q.Bases, "later") && w.late.Add(1) < 3 {
+		return nil, domain.Errorf(domain.CodeUnavailable, "the engine is away")
+	}
 	if p.Workspace != somebody.Workspace || p.Organization != somebody.Organization {
 		return nil, fmt.Errorf("asked for %s", p.Workspace)
 	}
@@ -70,6 +73,7 @@ func TestCallsOfOtherServices(t *testing.T) {
 				`"text":"[1] a.md, page 1\ntea for 2\n\n[2] b.md, page 2\ntea for 2"}}`},
 		"usual":    {`{"type":"knowledge","config":{"dataset_ids":["a"],"query":"x"}}`, `{"a":{"count":1,"passages":[{"chunk_id":"doc_a.0","dataset_id":"a","document_id":"doc_a","document_name":"a.md","headings":["H"],"number":1,"page":1,"score":5,`},
 		"nowhere":  {`{"type":"knowledge","config":{"dataset_ids":["nowhere"],"query":"x"}}`, `failed a knowledge base "nowhere" was not found`},
+		"later":    {`{"type":"knowledge","config":{"dataset_ids":["later"],"query":"x"}}`, `{"a":{"count":1,`},
 		"number":   {`{"type":"tool","config":{"tool":"calculator","arguments":{"expression":"{{inputs.n}}"}}}`, `{"a":{"json":42,"text":"42"}}`},
 		"words":    {`{"type":"tool","config":{"tool":"mcp:booth/buy","arguments":{"expression":"tea"}}}`, `{"a":{"text":"done tea"}}`},
 		"refused":  {`{"type":"tool","config":{"tool":"mcp:booth/buy","arguments":{"expression":"refuse"}}}`, `failed a the tool failed: no mcp:booth/buy`},

@@ -46,6 +46,8 @@ type world struct {
 
 	handler atomic.Pointer[commands.Handler] // of the process that was started last
 
+	late atomic.Int64 // searches for what is there later
+
 	mu   sync.Mutex
 	keys map[string]map[string]int // by path: how often each key came
 }

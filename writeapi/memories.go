@@ -1,6 +1,7 @@
 package writeapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -36,7 +37,10 @@ type memoryPath struct {
 
 type createMemory struct {
 	Provider string `path:"provider"`
-	Body     memoryFields
+	Body     struct {
+		memoryFields
+		OnDuplicate string `json:"on_duplicate" enum:"keep,skip,merge" default:"keep" doc:"What happens if it says nearly the same as an earlier memory of the same agent, user, session and app, which shows when it has been embedded, after the answer. keep: both stay, and it is marked; skip: it is forgotten; merge: the same, and the earlier one takes over its metadata, the higher importance and the later end."`
+	}
 }
 
 type updateMemory struct {
@@ -53,12 +57,14 @@ func (a *API) memories() {
 		decide: func(req *commands.Request, in *createMemory) (domain.Decider[memory.State], error) {
 			req.Create = true
 			f, err := in.Body.fields()
-			return memory.Add{Provider: in.Provider, Fields: f}, err
+			return memory.Add{Provider: in.Provider, Fields: f, OnDuplicate: memory.OnDuplicate(in.Body.OnDuplicate)}, err
 		},
 		view: showMemory,
 	}, func(ctx context.Context, p MemoryProvider, by memory.By, in *createMemory) (view.Memory, error) {
 		f, err := in.Body.fields()
-		if err != nil {
+		var faults domain.Faults
+		faults.Add(memory.OnDuplicate(in.Body.OnDuplicate) != memory.KeepBoth && in.Body.OnDuplicate != "", "on_duplicate", "is not known to the memory provider %q", in.Provider)
+		if err = cmp.Or(err, faults.Err()); err != nil {
 			return view.Memory{}, err
 		}
 		return shown(p.Add(ctx, by, f))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	commands "strata/commands/memories"
 	"strata/domain"
@@ -13,8 +14,32 @@ import (
 // rememberer embeds memories and removes the expired.
 func (a *app) rememberer() *commands.Reactor {
 	c := a.cfg.Memories
-	return commands.New(commands.Config{Handler: a.handler, Embedder: embedder{a.gateway}, Index: a.models.memories,
+	return commands.New(commands.Config{Handler: a.handler, Embedder: embedder{a.gateway}, Index: memoryIndex{a.models.memories, a},
 		Model: c.EmbeddingModel, Duplicate: hundredths(c.DuplicateSimilarity)})
+}
+
+// memoryIndex finds memories that are alike.
+type memoryIndex struct {
+	*memories.Queries
+	app *app
+}
+
+// catchUpWithin bounds how long comparing a memory waits for what was written before.
+const catchUpWithin = 5 * time.Second
+
+// CatchUp implements memories.Index of the commands.
+func (m memoryIndex) CatchUp(ctx context.Context) error {
+	head, err := m.app.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpWithin)
+	defer cancel()
+	lag, err := m.app.models.runner.Wait(ctx, memories.Name, head)
+	if err == nil && lag > 0 {
+		err = domain.Errorf(domain.CodeUnavailable, "the memories' read model is behind")
+	}
+	return err
 }
 
 // meaning lets memories be searched by meaning.

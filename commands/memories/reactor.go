@@ -3,6 +3,7 @@ package memories
 import (
 	"context"
 	"errors"
+	"maps"
 	"unicode/utf8"
 
 	"strata/commands"
@@ -34,6 +35,8 @@ type Index interface {
 	// tried, at most so many of a workspace: others each time, so that one that never
 	// succeeds keeps none back.
 	Failing(ctx context.Context, perWorkspace int) ([]memory.Unembedded, error)
+	// CatchUp returns when the index knows everything that has been written by now.
+	CatchUp(ctx context.Context) error
 }
 
 // Config of a Reactor.
@@ -47,10 +50,15 @@ type Config struct {
 }
 
 // Reactor embeds memories and removes the expired. It is safe for concurrent use.
-type Reactor struct{ cfg Config }
+type Reactor struct {
+	cfg Config
+	// comparing is held while a memory that is to be no duplicate is compared and its
+	// vector written: of two that say the same the second finds the first.
+	comparing chan struct{}
+}
 
 // New makes a Reactor.
-func New(cfg Config) *Reactor { return &Reactor{cfg} }
+func New(cfg Config) *Reactor { return &Reactor{cfg, make(chan struct{}, 1)} }
 
 // Name implements logbus.Reactor.
 func (*Reactor) Name() string { return "memory-keeper" }
@@ -97,7 +105,7 @@ func (r *Reactor) load(ctx context.Context, p domain.Principal, id string) (*mem
 	return commands.Load(ctx, r.cfg.Handler, memory.Aggregate, p, id,
 		func(l *commands.Loaded[memory.State]) *memory.State {
 			s := *l.State
-			s.Metadata = nil // not needed, and not ours to keep
+			s.Metadata = maps.Clone(s.Metadata)
 			return &s
 		})
 }
@@ -138,6 +146,17 @@ func (r *Reactor) embed(ctx context.Context, s *memory.State, req commands.Reque
 	}
 	req.ID, req.Create = s.ID, true
 	f, failed := r.vector(ctx, s, req.Principal)
+	if failed == nil && s.OnDuplicate != "" {
+		select {
+		case r.comparing <- struct{}{}:
+			defer func() { <-r.comparing }()
+		case <-ctx.Done():
+			return needless, ctx.Err()
+		}
+	}
+	if failed == nil {
+		failed = r.compare(ctx, s, req.Principal, &f)
+	}
 	if ctx.Err() != nil { // we stop; that says nothing about the text
 		return needless, ctx.Err()
 	}
@@ -146,10 +165,27 @@ func (r *Reactor) embed(ctx context.Context, s *memory.State, req commands.Reque
 		return refused, runOn(ctx, r, memory.Vectors, req, memory.Fail{EmbeddingFailed: memory.EmbeddingFailed{
 			Of: said, Model: r.cfg.Model, Code: code, Reason: reason, Subject: s.Subject()}})
 	}
+	if f.DuplicateOf != "" && s.OnDuplicate != "" {
+		return kept, r.dissolve(ctx, s, f.DuplicateOf, req)
+	}
 	return kept, runOn(ctx, r, memory.Vectors, req, memory.Keep{Embedded: f})
 }
 
-// vector asks the model what a memory means, and the index what is like it.
+// dissolve ends a memory that repeats an earlier one. What a crash cuts off is done
+// again with the event, and the earlier memory is still what is nearest.
+func (r *Reactor) dissolve(ctx context.Context, s *memory.State, earlier string, req commands.Request) error {
+	req.Create = false
+	if s.OnDuplicate == memory.MergeInto {
+		into := req
+		into.ID = earlier
+		if err := runOn(ctx, r, memory.Aggregate, into, memory.Absorb{Later: s.Fields}); err != nil {
+			return err
+		}
+	}
+	return runOn(ctx, r, memory.Aggregate, req, memory.Drop{DuplicateOf: earlier})
+}
+
+// vector asks the model what a memory means.
 func (r *Reactor) vector(ctx context.Context, s *memory.State, p domain.Principal) (f memory.Embedded, err error) {
 	vectors, err := r.cfg.Embedder.Embed(ctx, p, r.cfg.Model, []string{Cut(s.Content)})
 	if err != nil {
@@ -158,12 +194,31 @@ func (r *Reactor) vector(ctx context.Context, s *memory.State, p domain.Principa
 	if len(vectors) != 1 {
 		return f, domain.Errorf(domain.CodeAIService, "the embedding model %s answered with %d vectors for one text", r.cfg.Model, len(vectors))
 	}
-	f = memory.Embedded{Of: memory.Fingerprint(s.Content), Model: r.cfg.Model, Numbers: memory.Pack(vectors[0]), Subject: s.Subject()}
-	near, likeness, err := r.cfg.Index.Nearest(ctx, p.Workspace, s, f.Model, f.Numbers)
-	if near != "" && likeness >= r.cfg.Duplicate {
-		f.DuplicateOf = near
+	return memory.Embedded{Of: memory.Fingerprint(s.Content), Model: r.cfg.Model, Numbers: memory.Pack(vectors[0]), Subject: s.Subject()}, nil
+}
+
+// compare asks the index whether a memory repeats an earlier one that is still there.
+func (r *Reactor) compare(ctx context.Context, s *memory.State, p domain.Principal, f *memory.Embedded) error {
+	if s.OnDuplicate != "" {
+		if err := r.cfg.Index.CatchUp(ctx); err != nil {
+			return err
+		}
 	}
-	return f, err
+	near, likeness, err := r.cfg.Index.Nearest(ctx, p.Workspace, s, f.Model, f.Numbers)
+	if err != nil || near == "" || likeness < r.cfg.Duplicate {
+		return err
+	}
+	f.DuplicateOf = near
+	if s.OnDuplicate != "" { // nothing may be forgotten for what has gone itself
+		earlier, err := r.load(ctx, p, near)
+		if unlessGone(err) != nil {
+			return err
+		}
+		if err != nil || earlier.Deleted || earlier.Erased {
+			f.DuplicateOf = ""
+		}
+	}
+	return nil
 }
 
 // maxReason bounds what is recorded of a failure, in bytes.

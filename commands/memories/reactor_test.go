@@ -71,6 +71,9 @@ func (w *world) Nearest(context.Context, string, *memory.State, string, []byte) 
 // Failing implements memories.Index.
 func (w *world) Failing(context.Context, int) ([]memory.Unembedded, error) { return w.failing, nil }
 
+// CatchUp implements memories.Index.
+func (*world) CatchUp(context.Context) error { return nil }
+
 func (w *world) ok(err error) {
 	w.Helper()
 	if err != nil {
@@ -170,6 +173,51 @@ func TestRefused(t *testing.T) {
 	w.ok(w.do(revise("milk")))
 	if all := w.vectors(); len(all) != 3 {
 		t.Errorf("facts %+v", all)
+	}
+}
+
+// What repeats an earlier memory goes as it was told to, and stays when that has gone.
+func TestOnDuplicate(t *testing.T) {
+	for _, c := range []struct {
+		on       memory.OnDuplicate
+		gone     bool // the earlier memory
+		want     domain.Fact
+		earliers int // events of the earlier one
+	}{
+		{memory.SkipLater, false, memory.Forgotten{DuplicateOf: "mem_0"}, 1},
+		{memory.MergeInto, false, memory.Forgotten{DuplicateOf: "mem_0"}, 2},
+		{memory.SkipLater, true, nil, 2},
+		{memory.MergeInto, true, nil, 2},
+	} {
+		w := newWorld(t)
+		on0 := func(cmd domain.Decider[memory.State], create bool) {
+			_, err := commands.Run[memory.State, struct{}](t.Context(), w.h, memory.Aggregate, commands.Request{Principal: tenant, ID: "mem_0", Create: create}, cmd, nil)
+			w.ok(err)
+		}
+		on0(add("tea", time.Time{}), true)
+		if c.gone {
+			on0(memory.Forget{}, false)
+		}
+		w.near, w.like = "mem_0", 0.95
+		a := add("tea!", time.Time{})
+		a.OnDuplicate, a.Importance = c.on, new(0.9)
+		w.ok(w.do(a))
+		w.ok(w.r.Handle(t.Context(), w.last)) // delivered again
+		var last domain.Fact
+		n := 0
+		see := func(e domain.Event) bool { last, n = e.Fact, n+1; return true }
+		w.ok(commands.Events(t.Context(), w.h, memory.Aggregate, tenant, "mem_1", see))
+		if c.want != nil && (last != c.want || n != 2) || c.want == nil && n != 1 {
+			t.Errorf("%s, gone %v: %d events, the last %+v", c.on, c.gone, n, last)
+		}
+		if kept := len(w.vectors()); (kept == 1) != c.gone {
+			t.Errorf("%s, gone %v: %d vectors", c.on, c.gone, kept)
+		}
+		n = 0
+		w.ok(commands.Events(t.Context(), w.h, memory.Aggregate, tenant, "mem_0", see))
+		if n != c.earliers {
+			t.Errorf("%s, gone %v: %d events of the earlier one", c.on, c.gone, n)
+		}
 	}
 }
 

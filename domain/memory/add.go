@@ -21,6 +21,7 @@ const (
 type Add struct {
 	Provider string // "" is Internal, the only one that keeps memories here
 	Fields
+	OnDuplicate OnDuplicate // "" is KeepBoth
 }
 
 // Decide implements domain.Decider.
@@ -39,13 +40,17 @@ func (c Add) Decide(env domain.Env, s *State) ([]domain.Fact, error) {
 	}
 	var f domain.Faults
 	c.check(&f)
+	f.Add(c.OnDuplicate != "" && !slices.Contains(OnDuplicates(), c.OnDuplicate), "on_duplicate", "must be one of %v", OnDuplicates())
 	f.Add(!c.ExpiresAt.IsZero() && !c.ExpiresAt.After(env.Now), "expires_at", "must be in the future")
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	c.ExpiresAt = inUTC(c.ExpiresAt)
 	c.Metadata = withoutNulls(c.Metadata)
-	return []domain.Fact{Added{Provider: c.Provider, Fields: c.Fields, Subject: subject(c.UserID, s.ID)}}, nil
+	if c.OnDuplicate == KeepBoth { // as if nothing had been said
+		c.OnDuplicate = ""
+	}
+	return []domain.Fact{Added{Provider: c.Provider, Fields: c.Fields, Subject: subject(c.UserID, s.ID), OnDuplicate: c.OnDuplicate}}, nil
 }
 
 // check names every fault that does not depend on the time.

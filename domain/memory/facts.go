@@ -7,6 +7,9 @@ type Added struct {
 	Provider string `json:"provider"`
 	Fields
 	Subject string `json:"subject,omitempty"` // whose key seals this fact
+	// OnDuplicate is what happens if it turns out to repeat an earlier memory; ""
+	// is KeepBoth.
+	OnDuplicate OnDuplicate `json:"on_duplicate,omitempty"`
 }
 
 // EventType implements domain.Fact.
@@ -29,7 +32,9 @@ func (Revised) EventType() string { return "memory.revised.v1" }
 func (f Revised) DataSubject() string { return f.Subject }
 
 // Forgotten removes a memory.
-type Forgotten struct{}
+type Forgotten struct {
+	DuplicateOf string `json:"duplicate_of,omitempty"` // the earlier memory that it repeated, when that is why
+}
 
 // EventType implements domain.Fact.
 func (Forgotten) EventType() string { return "memory.forgotten.v1" }

@@ -39,16 +39,17 @@ type State struct {
 	ID       string
 	Provider string // who keeps it; "internal" is Strata itself
 	Fields
-	Exists    bool
-	Deleted   bool
-	Erased    bool // whom it was about was erased, and it has not come to be about another since
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	OnDuplicate OnDuplicate // what happens if it repeats an earlier memory
+	Exists      bool
+	Deleted     bool
+	Erased      bool // whom it was about was erased, and it has not come to be about another since
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // Aggregate folds the streams of memories.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "3",
+	Category: "memory", Prefix: "mem", Noun: "memory", Fold: "4",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -59,7 +60,7 @@ func (s *State) apply(e domain.Event) {
 	switch f := e.Fact.(type) {
 	case Added:
 		s.Exists, s.CreatedAt = true, e.Meta.OccurredAt
-		s.Provider, s.Fields, s.Erased = f.Provider, f.Fields, false
+		s.Provider, s.Fields, s.OnDuplicate, s.Erased = f.Provider, f.Fields, f.OnDuplicate, false
 	case Revised:
 		s.Fields, s.Erased = s.merge(f), false
 	case Forgotten, Expired:

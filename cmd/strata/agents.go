@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"strata/commands"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/catalogue"
+	"strata/domain/workflowrun"
 	"strata/internal/outbound"
 	"strata/projections/agentruns"
 	"strata/writeapi/agents"
@@ -25,7 +27,7 @@ func (a *app) openAgents(context.Context) error {
 		return nil
 	})
 	a.resources.Also(catalogue.Agents.Name, a.checkAgent)
-	a.agents = &agents.Service{Knowledge: a.retriever(), Memories: agentMemories{a}, Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
+	a.agents = &agents.Service{Knowledge: a.retriever(), Memories: agentMemories{a}, Workflows: agentWorkflows{a}, Handler: a.handler, Resources: a.resources, Gateway: a.gateway, MCP: a.mcp, Store: a.store, Codec: a.codec,
 		Transport: transport, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
 	return nil
 }
@@ -76,4 +78,23 @@ func (a *app) performAgents(e *steps.Executor) {
 		}
 		return refs, err
 	}))
+}
+
+// agentWorkflows runs the workflows that agents have as tools: what runs them is opened
+// after what runs agents.
+type agentWorkflows struct{ *app }
+
+// Describe implements agents.Workflows.
+func (w agentWorkflows) Describe(ctx context.Context, p domain.Principal, name string) (string, map[string]any, error) {
+	return w.workflows.Describe(ctx, p, name)
+}
+
+// StartChild implements agents.Workflows.
+func (w agentWorkflows) StartChild(ctx context.Context, req commands.Request, name string, child workflowrun.Started) (string, error) {
+	return w.workflows.StartChild(ctx, req, name, child)
+}
+
+// CancelChild implements agents.Workflows.
+func (w agentWorkflows) CancelChild(ctx context.Context, req commands.Request, reason string) error {
+	return w.workflows.CancelChild(ctx, req, reason)
 }

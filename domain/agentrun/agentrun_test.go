@@ -37,6 +37,7 @@ func TestGolden(t *testing.T) {
 	whole := started
 	whole.Agent.OutputSchema = map[string]any{"type": "object"}
 	domaintest.Golden(t, agentrun.FactTypes(), whole, began(1), corrected, agentrun.ToolAnswered{Step: 2, Output: "42", Failed: true, Subject: "user_ann"},
+		agentrun.ChildStarted{Step: 2, Run: "run_1"}, agentrun.ChildStopped{Step: 2},
 		agentrun.SessionTold{Turn: agentrun.AnswerTurn, Problem: "it is closed"},
 		agentrun.Completed{Output: json.RawMessage(`{"message":"hi"}`), Subject: "user_ann"},
 		agentrun.Failed{Code: domain.CodeTimeout, Message: "too late", Step: 1, Subject: "user_ann"}, agentrun.Cancelled{Reason: "enough", Subject: "user_ann"})
@@ -299,4 +300,45 @@ func TestSession(t *testing.T) {
 	if f, err := s.Fork(1); err != nil || f.Own != 0 {
 		t.Errorf("a fork is no part of the session: %+v %v", f, err)
 	}
+}
+
+// A step that starts a run waits for it, is answered with what came of it, and the run
+// is stopped with its own.
+func TestChildren(t *testing.T) {
+	calling := asked
+	calling.Calls = []agentrun.Call{{ID: "c1", Name: "workflow__w", Arguments: "{}", Target: "workflow:w"}}
+	begun := []domain.Fact{started, began(1), calling, began(2)}
+	opened := agentrun.ChildStarted{Step: 2, Run: "run_1"}
+	open := append(begun[:4:4], opened)
+	end := agentrun.EndChild{Run: "run_1", ToolAnswered: agentrun.ToolAnswered{Step: 2, Output: "{}", Usage: agentrun.Usage{Prompt: 2}, Cost: 5}}
+	ended := end.ToolAnswered
+	ended.Subject = "user_ann"
+	given(t, begun...).When(agentrun.OpenChild{ChildStarted: opened}).Then(opened)
+	given(t, open...).When(agentrun.OpenChild{ChildStarted: opened}).ThenError(domain.CodeConflict)
+	given(t, started, began(1)).When(agentrun.OpenChild{ChildStarted: agentrun.ChildStarted{Step: 1, Run: "run_1"}}).ThenError(domain.CodeConflict)
+	if p := given(t, open...).State().Plan(domaintest.Now); len(p.Steps) != 0 || p.Advance != nil || p.Wake.IsZero() {
+		t.Errorf("it does not wait: %+v", p)
+	}
+	if s := given(t, open...).When(end).Then(ended).State(); s.Cost != 12 || s.Usage.Prompt != 7 || len(s.Steps) != 3 {
+		t.Errorf("what it has cost: %+v", s)
+	}
+	given(t, begun...).When(end).Then(ended) // it was quick
+	other := end
+	other.Run = "run_2"
+	given(t, open...).When(other).ThenNothing()
+	given(t, append(open, ended)...).When(end).ThenNothing()
+	given(t, append(open, agentrun.Cancelled{})...).When(end).ThenNothing()
+	for _, history := range [][]domain.Fact{begun, open} {
+		over := append(history[:len(history):len(history)], agentrun.Cancelled{Reason: "enough"})
+		s := given(t, over...).State()
+		if p := s.Plan(domaintest.Now); len(p.Stop) != 1 || p.Stop[0] != 2 || !s.Unfinished() {
+			t.Errorf("its run goes on: %+v", p)
+		}
+		stopped := agentrun.ChildStopped{Step: 2}
+		s = given(t, over...).When(agentrun.StopChild{ChildStopped: stopped}).Then(stopped).State()
+		if p := s.Plan(domaintest.Now); len(p.Stop) != 0 || s.Unfinished() {
+			t.Errorf("something is left: %+v", p)
+		}
+	}
+	given(t, open...).When(agentrun.StopChild{ChildStopped: agentrun.ChildStopped{Step: 2}}).ThenError(domain.CodeConflict)
 }

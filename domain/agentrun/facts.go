@@ -116,10 +116,12 @@ func (f ModelAnswered) DataSubject() string { return f.Subject }
 
 // ToolAnswered is what a tool said, or why it said nothing.
 type ToolAnswered struct {
-	Step    int    `json:"step"`
-	Output  string `json:"output"`
-	Failed  bool   `json:"failed,omitempty"`
-	Subject string `json:"subject"`
+	Step    int          `json:"step"`
+	Output  string       `json:"output"`
+	Failed  bool         `json:"failed,omitempty"`
+	Usage   Usage        `json:"usage,omitzero"` // of the run that it has waited for
+	Cost    domain.Money `json:"cost_micro_usd,omitempty"`
+	Subject string       `json:"subject"`
 }
 
 // EventType implements domain.Fact.
@@ -127,6 +129,24 @@ func (ToolAnswered) EventType() string { return "agent_run.tool_answered.v1" }
 
 // DataSubject implements domain.PersonalFact.
 func (f ToolAnswered) DataSubject() string { return f.Subject }
+
+// ChildStarted says that a step waits for the run of a workflow.
+type ChildStarted struct {
+	Step int    `json:"step"`
+	Run  string `json:"run"`
+}
+
+// EventType implements domain.Fact.
+func (ChildStarted) EventType() string { return "agent_run.child_started.v1" }
+
+// ChildStopped says that the run that a step has started was told to stop, because
+// its own is over.
+type ChildStopped struct {
+	Step int `json:"step"`
+}
+
+// EventType implements domain.Fact.
+func (ChildStopped) EventType() string { return "agent_run.child_stopped.v1" }
 
 // SessionTold says that the run's session has a turn of it, or will never have it.
 type SessionTold struct {
@@ -177,6 +197,6 @@ func (f Cancelled) DataSubject() string { return f.Subject }
 
 // FactTypes lists the facts of runs for the codec.
 func FactTypes() []domain.FactType {
-	return []domain.FactType{domain.FactOf[Started](), domain.FactOf[StepBegan](), domain.FactOf[ModelAnswered](), domain.FactOf[ToolAnswered](), domain.FactOf[SessionTold](),
+	return []domain.FactType{domain.FactOf[Started](), domain.FactOf[StepBegan](), domain.FactOf[ModelAnswered](), domain.FactOf[ToolAnswered](), domain.FactOf[SessionTold](), domain.FactOf[ChildStarted](), domain.FactOf[ChildStopped](),
 		domain.FactOf[Completed](), domain.FactOf[Failed](), domain.FactOf[Cancelled]()}
 }

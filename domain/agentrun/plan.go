@@ -12,11 +12,15 @@ type Plan struct {
 	Advance domain.Decider[State] // what follows without any effect; nil: nothing
 	Steps   []Begin               // to be performed
 	Tell    string                // a turn that is to be added to the session; "": none
+	Stop    []int                 // steps of a run that is over, whose runs are to be stopped
 	Wake    time.Time             // when to look again; zero: never
 }
 
 // Plan says what is next.
 func (s *State) Plan(now time.Time) Plan {
+	if s.Status.Over() && !s.Erased {
+		return Plan{Stop: s.orphans()}
+	}
 	if s.alive() != nil {
 		return Plan{}
 	}
@@ -36,6 +40,7 @@ func (s *State) Plan(now time.Time) Plan {
 		return stop(domain.CodeTimeout, "the run took longer than its timeout_ms")
 	}
 	out := Plan{Wake: s.Deadline}
+	active := 0
 	for i := range s.Steps {
 		step := &s.Steps[i]
 		if step.Done {
@@ -51,8 +56,10 @@ func (s *State) Plan(now time.Time) Plan {
 				return stop(domain.CodeWorkflow, "what the model would have to read has become too long")
 			}
 		}
-		out.Steps = append(out.Steps, Begin{Step: step.Index, Execution: step.Execution + 1})
-		if len(out.Steps) == max(1, s.Agent.ParallelTools) {
+		if step.Child == "" { // one that has started a run waits for it to end
+			out.Steps = append(out.Steps, Begin{Step: step.Index, Execution: step.Execution + 1})
+		}
+		if active++; active == max(1, s.Agent.ParallelTools) {
 			break
 		}
 	}

@@ -65,7 +65,9 @@ type Step struct {
 	Done       bool         `json:"done,omitempty"`
 	Failed     bool         `json:"failed,omitempty"`
 	Output     string       `json:"output,omitempty"`
-	Calls      []Call       `json:"calls,omitempty"` // that the model asked for
+	Calls      []Call       `json:"calls,omitempty"`   // that the model asked for
+	Child      string       `json:"child,omitempty"`   // run of a workflow that it waits for
+	Stopped    bool         `json:"stopped,omitempty"` // which was told to stop, the run being over
 	Usage      Usage        `json:"usage,omitzero"`
 	Cost       domain.Money `json:"cost,omitempty"`
 	StartedAt  time.Time    `json:"started_at,omitzero"`
@@ -124,7 +126,7 @@ type State struct {
 
 // Aggregate folds the streams of runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "3",
+	Category: "agent_run", Prefix: "arun", Noun: "agent run", Fold: "4",
 	New:   func(id string) *State { return &State{ID: id} },
 	Apply: apply,
 	Gone:  func(s *State) bool { return s.Erased },
@@ -160,6 +162,14 @@ func apply(s *State, e domain.Event) {
 		s.answered(f, at)
 	case ToolAnswered:
 		s.toolAnswered(f, at)
+	case ChildStarted:
+		if step := s.step(f.Step); step != nil {
+			step.Child = f.Run
+		}
+	case ChildStopped:
+		if step := s.step(f.Step); step != nil {
+			step.Stopped = true
+		}
 	case SessionTold:
 		s.Told = append(s.Told, f.Turn)
 	case Completed:
@@ -237,7 +247,10 @@ func (s *State) toolAnswered(f ToolAnswered, at time.Time) {
 	if step == nil || step.Call == nil {
 		return
 	}
-	step.Done, step.Failed, step.Output, step.FinishedAt = true, f.Failed, f.Output, at
+	step.Done, step.Failed, step.Output, step.FinishedAt, step.Usage, step.Cost = true, f.Failed, f.Output, at, f.Usage, f.Cost
+	s.Usage.Prompt += f.Usage.Prompt
+	s.Usage.Completion += f.Usage.Completion
+	s.Cost += f.Cost
 	if step.Type == Memory {
 		if !f.Failed { // without its memories the agent can still answer
 			s.Memories = f.Output

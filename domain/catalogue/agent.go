@@ -19,7 +19,7 @@ type Agent struct {
 	Model          string         `json:"model" maxLength:"200" doc:"provider/model, flotorch/route or a bare name; strata/extract-1, which uses no tools, when empty." example:"strata/extract-1"`
 	Temperature    *float64       `json:"temperature,omitempty" minimum:"0" maximum:"2" example:"0.2"`
 	MaxTokens      int            `json:"max_tokens,omitempty" minimum:"1" maximum:"10000000" doc:"Longest answer of one call of the model."`
-	Tools          []string       `json:"tools" maxItems:"100" doc:"What it may call: mcp:<server> or mcp:<server>/<tool>, calculator, current_time, http_get."`
+	Tools          []string       `json:"tools" maxItems:"100" doc:"What it may call: mcp:<server> or mcp:<server>/<tool>, workflow:<name>, which runs a workflow and waits for its end, calculator, current_time, http_get."`
 	DatasetIDs     []string       `json:"dataset_ids" maxItems:"100" doc:"Knowledge bases that its model may search with the tool search_knowledge: ids, ids of vector indexes, or names."`
 	MemoryProvider string         `json:"memory_provider" maxLength:"200" doc:"Where it remembers: internal, the name of a memory provider, or nothing. What it remembers of who it speaks with is recalled before its model is asked, which has the tools remember and recall." example:"internal"`
 	InputSchema    map[string]any `json:"input_schema" doc:"JSON Schema of a run's input, which is checked against it."`
@@ -91,7 +91,7 @@ func ReadAgentConfig(config map[string]any, f *domain.Faults) AgentConfig {
 	return out
 }
 
-var mcpTool = regexp.MustCompile(`^mcp:[a-zA-Z0-9][a-zA-Z0-9._-]*(/.+)?$`)
+var otherTool = regexp.MustCompile(`^(mcp:[a-zA-Z0-9][a-zA-Z0-9._-]*(/.+)?|workflow:.{1,200})$`)
 
 // builtinTools are the tools that need nothing to be set up.
 var builtinTools = []string{"calculator", "current_time", "http_get"}
@@ -110,7 +110,7 @@ var Agents = &domain.Kind[Agent]{
 		seen := map[string]bool{}
 		for i, tool := range a.Tools {
 			at := fmt.Sprintf("tools[%d]", i)
-			f.Add(!slices.Contains(builtinTools, tool) && !mcpTool.MatchString(tool), at, "is %q, not mcp:<server>, mcp:<server>/<tool>, calculator, current_time or http_get", tool)
+			f.Add(!slices.Contains(builtinTools, tool) && !otherTool.MatchString(tool), at, "is %q, not mcp:<server>, mcp:<server>/<tool>, workflow:<name>, calculator, current_time or http_get", tool)
 			f.Add(seen[tool], at, "is there twice")
 			seen[tool] = true
 		}

@@ -50,6 +50,7 @@ type AgentRunStep struct {
 	Status     string          `json:"status" enum:"running,completed,failed,skipped" example:"completed"`
 	Input      json.RawMessage `json:"input" doc:"Arguments of a tool. Of a call of the model {messages, omitted}: the latest messages that it was shown, and how many earlier ones are left out here." example:"{\"expression\":\"6 * 7\"}"`
 	Output     json.RawMessage `json:"output" doc:"{content, tool_calls} of a model, {content} of a tool; null without." example:"{\"content\":\"42\"}"`
+	ChildRunID string          `json:"child_run_id,omitempty" doc:"Run of a workflow that it waits for, or has waited for."`
 	Error      *RunFault       `json:"error"`
 	TokenUsage TokenUsage      `json:"token_usage"`
 	CostUSD    float64         `json:"cost_usd" example:"0"`
@@ -123,6 +124,7 @@ func agentRunStep(s *agentrun.State, step *agentrun.Step) AgentRunStep {
 	out := AgentRunStep{ID: s.ID + "_s" + strconv.Itoa(step.Index), RunID: s.ID, Index: step.Index, Type: step.Kind(), Name: step.Name, Status: step.Status(s.Status),
 		TokenUsage: usageOf(step.Usage), CostUSD: step.Cost.Dollars(), LatencyMS: latency(step.StartedAt, step.FinishedAt),
 		StartedAt: timeOrNil(step.StartedAt), FinishedAt: timeOrNil(step.FinishedAt)}
+	out.ChildRunID = step.Child
 	if step.Call != nil {
 		out.Input = argumentsOf(step.Call)
 	} else {

@@ -114,7 +114,7 @@ func (r *row) store(ctx context.Context, tx projections.Tx) error {
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, session_id = excluded.session_id, status = excluded.status, open = excluded.open,
 	started_at = excluded.started_at, finished_at = excluded.finished_at, updated_at = excluded.updated_at, revision = excluded.revision, state = excluded.state`,
-		r.id, r.organization, r.workspace, s.Agent.ID, s.SessionID, string(s.Status), !s.Status.Over(), fold.Micros(s.StartedAt), fold.Micros(s.FinishedAt),
+		r.id, r.organization, r.workspace, s.Agent.ID, s.SessionID, string(s.Status), s.Unfinished(), fold.Micros(s.StartedAt), fold.Micros(s.FinishedAt),
 		r.updated, int64(r.revision), string(state))
 	return err
 }

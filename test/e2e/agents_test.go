@@ -283,3 +283,68 @@ func TestAgentsSpeakInSessions(t *testing.T) {
 	c.Do(t, http.StatusConflict, "POST", "/v1/agents/porter/runs", body)
 	c.Do(t, http.StatusNotFound, "POST", "/v1/agents/porter/runs", object{"input": object{"message": "x"}, "session_id": "nowhere"})
 }
+
+// A workflow is a tool: its run is the step's, which waits for it, shows what came of
+// it, and takes it along when the agent's run is cancelled.
+func TestAgentsRunWorkflows(t *testing.T) {
+	c := onShared(t)
+	up := c.provide(t, "scripted")
+	c.Create(t, "/v1/workflows", object{"name": "double", "description": "Doubles a number.",
+		"nodes":        []object{node("twice", "transform", object{"expression": "inputs.n * 2"}), node("end", "end", object{"outputs": object{"twice": "{{nodes.twice}}"}})},
+		"edges":        []object{edge("twice", "end")},
+		"input_schema": object{"type": "object", "required": []string{"n"}, "properties": object{"n": object{"type": "number"}}}})
+	c.Create(t, "/v1/agents", object{"name": "counter", "model": "scripted/m", "tools": []string{"workflow:double"}})
+	up.Next(wants("workflow__double", object{"n": 21}), wants("workflow__double", object{"m": 1}), gatewaytest.Answer("42."))
+	run := c.ran(t, "counter", input("Twice 21?")).Want("status", "completed", "output.message", "42.")
+	steps := c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.1.name", "workflow__double", "data.1.status", "completed", "data.1.output.content", `{"twice":42}`, "data.3.status", "failed")
+	if told := string(up.Requests()[0].Body); !strings.Contains(told, "Doubles a number.") || !strings.Contains(told, `"required":["n"]`) {
+		t.Errorf("the model is told %s", told)
+	}
+	if told := string(up.Requests()[2].Body); !strings.Contains(told, "missing property 'n'") {
+		t.Errorf("the model is not told what is wrong: %s", told)
+	}
+	invocation(t, c, "double", steps.Str("data.1.child_run_id"), "completed")
+
+	// What waits for a person is cancelled with the run that waits for it.
+	c.Create(t, "/v1/workflows", object{"name": "ask-boss", "nodes": []object{node("boss", "human", object{"prompt": "May they?"})}})
+	c.Create(t, "/v1/agents", object{"name": "asker", "model": "scripted/m", "tools": []string{"workflow:ask-boss"}})
+	up.Next(wants("workflow__ask-boss", object{}), gatewaytest.Answer("You may."))
+	waiting := func() (id, child string) {
+		t.Helper()
+		id = c.Do(t, http.StatusAccepted, "POST", "/v1/agents/asker/runs", input("May I?")).Str("id")
+		kit.Eventually(t, time.Minute, "the step waits for a run", func() error {
+			a := c.Get(t, "/v1/runs/"+id+"/steps")
+			if !a.Has("data.1.child_run_id") {
+				return fmt.Errorf("it does not: %s", a.Short())
+			}
+			child = a.Str("data.1.child_run_id")
+			return nil
+		})
+		invocation(t, c, "ask-boss", child, "paused")
+		return id, child
+	}
+	id, child := waiting()
+	c.Post(t, "/v1/workflows/ask-boss/invocations/"+child+"/resume", object{"node_id": "boss", "decision": "approved"})
+	c.runEnds(t, id).Want("status", "completed", "output.message", "You may.")
+	up.Next(wants("workflow__ask-boss", object{}))
+	id, child = waiting()
+	c.Post(t, "/v1/runs/"+id+"/cancel", object{"reason": "enough"}).Want("status", "cancelled")
+	invocation(t, c, "ask-boss", child, "cancelled")
+
+	// An agent and a workflow that call each other come to an end.
+	c.Create(t, "/v1/agents", object{"name": "echo", "model": "scripted/m", "tools": []string{"workflow:mirror"}, "config": object{"max_steps": 2}})
+	c.Create(t, "/v1/workflows", object{"name": "mirror", "nodes": []object{node("again", "agent", object{"agent": "echo", "message": "again"})}})
+	before := len(up.Requests())
+	up.Always(func(w http.ResponseWriter, r *gatewaytest.Request) {
+		messages, _ := r.JSON["messages"].([]any)
+		if last, _ := messages[len(messages)-1].(object); last["role"] == "tool" {
+			gatewaytest.Answer("that is all")(w, r)
+			return
+		}
+		wants("workflow__mirror", object{})(w, r)
+	})
+	c.ran(t, "echo", input("hello")).Want("status", "completed")
+	if n := len(up.Requests()) - before; n > 20 {
+		t.Errorf("the model was asked %d times", n)
+	}
+}

@@ -28,6 +28,8 @@ type job struct {
 	appID     string
 	sessionID string
 	subject   string
+	depth     int
+	over      bool               // the run is
 	told      []agentrun.Message // for a turn that the session is told
 }
 
@@ -40,7 +42,7 @@ func jobOf(l *commands.Loaded[agentrun.State], step string) job {
 	if err != nil || index < 1 || index > len(s.Steps) {
 		return job{}
 	}
-	j := job{agent: s.Agent, step: s.Steps[index-1], memories: s.Memories, userID: s.UserID, person: s.Person, apiKey: s.APIKey, appID: s.AppID, sessionID: s.SessionID, subject: s.Subject}
+	j := job{agent: s.Agent, step: s.Steps[index-1], memories: s.Memories, userID: s.UserID, person: s.Person, apiKey: s.APIKey, appID: s.AppID, sessionID: s.SessionID, subject: s.Subject, depth: s.Depth, over: s.Status.Over()}
 	if j.step.Type == agentrun.LLM {
 		j.messages = append(j.messages, s.Messages...) // what a message holds does not change
 	}
@@ -61,6 +63,12 @@ const (
 func (s *Service) perform(ctx context.Context, run steps.Ref, step string, j job) (domain.Decider[agentrun.State], error) {
 	if turn, tells := strings.CutPrefix(step, tellStep); tells {
 		return s.tellSession(ctx, run, turn, &j)
+	}
+	if j.over {
+		return s.stopChild(ctx, run, &j)
+	}
+	if j.step.StartsRun() {
+		return s.startChild(ctx, run, &j)
 	}
 	if j.step.Type != agentrun.LLM {
 		return s.callTool(ctx, run, j)

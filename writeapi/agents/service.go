@@ -31,6 +31,7 @@ type Service struct {
 	MCP       *mcp.Client
 	Knowledge Knowledge
 	Memories  Memories
+	Workflows Workflows
 	Store     streams.Store
 	Codec     *streams.Codec
 	// Transport makes the requests of tools, and decides where to they may go.
@@ -49,13 +50,16 @@ func (s *Service) Machine(open func(ctx context.Context, after string, limit int
 			for _, begin := range p.Steps {
 				out.Steps = append(out.Steps, steps.Step[agentrun.State]{ID: agentrun.StepID(begin.Step), Begin: begin})
 			}
+			for _, index := range p.Stop {
+				out.Steps = append(out.Steps, steps.Step[agentrun.State]{ID: agentrun.StepID(index)})
+			}
 			if p.Tell != "" {
 				out.Steps = append(out.Steps, steps.Step[agentrun.State]{ID: tellStep + p.Tell})
 			}
 			return out
 		},
 		Job: jobOf, Perform: s.perform, Open: open,
-		Wakes: []string{agentrun.Started{}.EventType(), agentrun.Cancelled{}.EventType()},
+		Wakes: []string{agentrun.Started{}.EventType(), agentrun.Cancelled{}.EventType(), agentrun.ToolAnswered{}.EventType()},
 	}
 }
 

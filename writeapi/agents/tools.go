@@ -56,6 +56,14 @@ func (s *Service) toolsOf(ctx context.Context, by mcp.Caller, names []string) ([
 			out = append(out, builtins()[i])
 			continue
 		}
+		if named, is := strings.CutPrefix(name, agentrun.WorkflowTool); is {
+			t, err := s.workflowTool(ctx, by, named)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, t)
+			continue
+		}
 		server, one, chosen := strings.Cut(strings.TrimPrefix(name, "mcp:"), "/")
 		offered, known := listed[server]
 		if !known {

@@ -124,6 +124,9 @@ func (s *Service) report(ctx context.Context, run steps.Ref, j *job) (domain.Dec
 
 // tellParent tells a run how another has ended that it waits for.
 func (s *Service) tellParent(ctx context.Context, child steps.Ref, parent string, end workflowrun.ChildEnded) error {
+	if domain.HasPrefix(parent, agentrun.Aggregate.Prefix) {
+		return s.tellAgent(ctx, child, parent, end)
+	}
 	req := commands.Request{Principal: domain.System(child.Organization, child.Workspace), ID: parent, CorrelationID: child.ID}
 	_, err := s.steer(ctx, req, workflowrun.EndChild{ChildEnded: end})
 	if err != nil && domain.CodeOf(err) == domain.CodeNotFound {

@@ -38,7 +38,7 @@ func look[V any](ctx context.Context, s *Service, id string, view func(*commands
 // that was there before from what the log has of it.
 func (s *Service) follow(ctx context.Context, out Outcome, see func(domain.Event) error) error {
 	after := out.Position
-	if after == 0 {
+	if after == 0 || out.Repeated {
 		var over bool
 		var err error
 		if after, over, err = s.replay(ctx, out.ID, see); over || err != nil {

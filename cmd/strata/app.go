@@ -217,6 +217,11 @@ func (a *app) openGateway(context.Context) (err error) {
 func (a *app) startWork(ctx context.Context) error {
 	work, stop := context.WithCancel(context.Background())
 	a.stopWork = stop
+	// Closed after the work has ended, whose last act is to note how far it came.
+	if err := a.openReactions(work); err != nil {
+		stop()
+		return fmt.Errorf("open how far reactors are: %w", err)
+	}
 	a.onClose(func() error {
 		stop()
 		a.background.Wait()

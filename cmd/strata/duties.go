@@ -79,18 +79,26 @@ func (o *onDuty) writerStatus() analytics.WriterStatus {
 	return d.writer.Status()
 }
 
+// openReactions opens the file that says how far reactors are.
+func (a *app) openReactions(ctx context.Context) error {
+	if !a.role.has(projecting) {
+		return nil
+	}
+	state, err := logbus.OpenState(ctx, filepath.Join(a.cfg.Data.ModelsDir(), "reactors.db"))
+	if err != nil {
+		return err
+	}
+	a.onClose(state.Close)
+	a.reactions = state
+	return nil
+}
+
 // startDuties begins the duties: at once where nobody else can have the log, else
 // whenever this process holds their lease.
 func (a *app) startDuties(work context.Context) error {
 	if !a.role.has(projecting) {
 		return nil
 	}
-	state, err := logbus.OpenState(work, filepath.Join(a.cfg.Data.ModelsDir(), "reactors.db"))
-	if err != nil {
-		return err
-	}
-	a.onClose(state.Close)
-	a.reactions = state
 	if a.local == nil {
 		return a.shareDuties(work)
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,5 +91,35 @@ func TestPositionsStayWithTheirLog(t *testing.T) {
 	}
 	if got := position(other); got != 0 {
 		t.Errorf("in another log a reactor begins at %d", got)
+	}
+}
+
+// A node that stops notes how far its reactors have come, as the last thing they do.
+func TestReactorsNoteTheirProgressWhenTheyStop(t *testing.T) {
+	log := shareLog(t)
+	w, p := join(t, log, writing), join(t, log, projecting)
+	call(t, w, "POST", "/api/v1/budgets", object{"name": "b", "scopeType": "workspace", "limitUsd": 1, "period": "total"}).must(t, http.StatusCreated)
+	at, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []logbus.Status
+	eventually(t, "the reactors have come so far", func() bool {
+		all, err := p.app.duty.Status(t.Context())
+		there = all
+		return err == nil && len(all) > 0 && !slices.ContainsFunc(all, func(s logbus.Status) bool { return !s.Writer && s.Position < at })
+	})
+	if err := p.app.close(); err != nil {
+		t.Fatal(err)
+	}
+	state, err := logbus.OpenState(t.Context(), filepath.Join(p.app.cfg.Data.ModelsDir(), "reactors.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer state.Close()
+	for _, s := range there {
+		if got, err := state.Load(t.Context(), s.Name); err != nil || !s.Writer && got < s.Position {
+			t.Errorf("%s came to %d, and noted %d, %v", s.Name, s.Position, got, err)
+		}
 	}
 }

@@ -145,7 +145,9 @@ func (db *DB) Explain(what string, err error) error {
 		return domain.Errorf(domain.CodeUnavailable, "analytics cannot be read now: the ClickHouse server does not accept the user or password it is given").
 			Because(fmt.Errorf("%s: %w", what, err))
 	case unprepared(err):
-		return domain.Errorf(domain.CodeUnavailable, "analytics is being set up, try again in a moment").Because(fmt.Errorf("%s: %w", what, err))
+		// What the server says of it, statement and all, would not tell more.
+		return domain.Errorf(domain.CodeUnavailable, "analytics is being set up, try again in a moment").With("retry_after", time.Second).
+			Because(fmt.Errorf("%s: the tables are not there yet", what))
 	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}

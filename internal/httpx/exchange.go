@@ -328,6 +328,13 @@ func (x *exchange) finish() {
 	x.observe()
 }
 
+// passing tells whether a request was put off for a moment, with the time to wait:
+// that belongs to starting and catching up, and is nobody's fault.
+func (x *exchange) passing() bool {
+	e, ok := errors.AsType[*domain.Error](x.err)
+	return ok && e.Code == domain.CodeUnavailable && e.Params["retry_after"] != nil
+}
+
 func (x *exchange) observe() {
 	if x.status == 0 {
 		x.status = http.StatusOK
@@ -336,7 +343,10 @@ func (x *exchange) observe() {
 	x.table.meters.end(x, elapsed)
 	x.table.tracer.end(x)
 	level := x.table.opts.AccessLevel
-	if x.status >= http.StatusInternalServerError {
+	switch {
+	case x.passing():
+		level = max(level, slog.LevelInfo)
+	case x.status >= http.StatusInternalServerError:
 		level = max(level, slog.LevelError)
 	}
 	log := x.table.opts.Logger

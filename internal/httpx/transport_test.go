@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -163,6 +164,22 @@ func TestObservation(t *testing.T) {
 	}
 	if want := []string{"/v1/gadgets/{gadget_id} 200 1", "/v1/gadgets/{id}/fail 500 1"}; !slices.Equal(got, want) {
 		t.Errorf("metrics %q, want %q", got, want)
+	}
+}
+
+// Who is asked to come back in a moment has met no error.
+func TestWhatPassesIsNoError(t *testing.T) {
+	away := domain.Errorf(domain.CodeUnavailable, "away")
+	for want, err := range map[string]error{`"level":"ERROR"`: away, `"level":"INFO"`: away.With("retry_after", time.Second)} {
+		var log bytes.Buffer
+		o := testOptions()
+		o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+		r := New(o)
+		Register(r, Op{ID: "x", Method: "GET", Path: "/x", Mount: V1}, func(context.Context, *struct{}) (Reply[struct{}], error) { return Reply[struct{}]{}, err })
+		call(t, r, "GET", "/v1/x", "")
+		if !strings.Contains(log.String(), want) || !strings.Contains(log.String(), `"status":503`) {
+			t.Errorf("want %s in %s", want, log.String())
+		}
 	}
 }
 

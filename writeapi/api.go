@@ -55,6 +55,15 @@ type Deps struct {
 	// Workspaces runs the commands of workspaces.
 	Workspaces *commands.Workspaces
 	Logger     *slog.Logger
+	// At is called with the name of a point that has been reached, for tests that
+	// stop a process there; nil: nothing.
+	At func(point string)
+}
+
+func (a *API) reached(point string) {
+	if a.At != nil {
+		a.At(point)
+	}
 }
 
 // API registers the write side's operations.

@@ -222,10 +222,12 @@ func (a *API) accept(ctx context.Context, token string, who func(*identity.Invit
 			return 0, err
 		}
 	}
+	a.reached("invitation.accepted")
 	if before != nil {
 		if err := before(&i); err != nil {
 			return 0, err
 		}
+		a.reached("invitation.keyed")
 	}
 	req.ID = user
 	out, err := commands.Run[identity.User, struct{}](ctx, a.Handler, identity.Users, req,
@@ -233,6 +235,7 @@ func (a *API) accept(ctx context.Context, token string, who func(*identity.Invit
 	if err != nil {
 		return 0, err
 	}
+	a.reached("invitation.granted")
 	a.settled(ctx, identityModel, out.Position)
 	return out.Position, nil
 }

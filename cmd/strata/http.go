@@ -72,6 +72,7 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	}
 	r.Room(roomWrite)
 	writeapi.Register(r, writeapi.Deps{
+		At:        a.at,
 		Workflows: a.workflows,
 		Handler:   a.handler, Resources: a.resources, Kinds: catalogue.All(), Agents: a.agents, MCP: a.mcp, Models: openAI, Erasures: a.erasures,
 		Arguments: &arguments.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway,

@@ -24,8 +24,11 @@ import (
 // other field has a default.
 type Config struct {
 	Directory Directory
-	Budgets   Budgets
-	Recorder  Recorder
+	// Unlock puts what a provider's API key refers to in its place, for one call; nil:
+	// keys refer to nothing.
+	Unlock   func(ctx context.Context, workspace string, p *Provider) error
+	Budgets  Budgets
+	Recorder Recorder
 
 	Prices    *pricing.Table    // default: the table that comes with Strata
 	Metrics   Metrics           // default: none

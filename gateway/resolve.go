@@ -82,7 +82,7 @@ func (g *Gateway) find(ctx context.Context, workspace, name string) (candidate, 
 			if !p.Enabled || rest == "" || !offers(p, rest) {
 				return candidate{}, modelNotFound(name)
 			}
-			return g.candidate(workspace, p, rest)
+			return g.unlocked(ctx, workspace, p, rest)
 		}
 		if !errors.Is(err, domain.ErrNotFound) {
 			return candidate{}, err
@@ -103,7 +103,17 @@ func (g *Gateway) find(ctx context.Context, workspace, name string) (candidate, 
 	if best == nil {
 		return g.builtinCandidate(workspace, name, name)
 	}
-	return g.candidate(workspace, *best, name)
+	return g.unlocked(ctx, workspace, *best, name)
+}
+
+// unlocked is a candidate whose provider's key is the one to use now.
+func (g *Gateway) unlocked(ctx context.Context, workspace string, p Provider, model string) (candidate, error) {
+	if g.Unlock != nil {
+		if err := g.Unlock(ctx, workspace, &p); err != nil {
+			return candidate{}, err
+		}
+	}
+	return g.candidate(workspace, p, model)
 }
 
 // preferred orders providers that offer the same model.

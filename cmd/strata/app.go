@@ -203,6 +203,7 @@ func (a *app) openGateway(context.Context) (err error) {
 	g := a.cfg.Gateway
 	a.gateway, err = gateway.New(gateway.Config{
 		Directory: a.directory,
+		Unlock:    a.unlock,
 		Budgets:   ledger{a.budgets},
 		Recorder:  recorder{store: a.store, codec: a.codec},
 		Metrics:   newCallMetrics(a.metrics),

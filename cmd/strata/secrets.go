@@ -5,7 +5,9 @@ import (
 
 	"strata/commands"
 	"strata/domain"
+	"strata/domain/catalogue"
 	"strata/domain/secret"
+	"strata/gateway"
 	"strata/internal/vault"
 	"strata/projections/query"
 	"strata/projections/resources"
@@ -60,4 +62,10 @@ func (a *app) secretUsers(ctx context.Context, workspace, name string) ([]vault.
 		}
 	}
 	return out, nil
+}
+
+// unlock puts the value of a secret in the place of a reference in a provider's key.
+func (a *app) unlock(ctx context.Context, workspace string, p *gateway.Provider) error {
+	_, err := a.vault.Fill(ctx, vault.Consumer{Workspace: workspace, Kind: catalogue.Providers.Name, ID: p.Name}, &p.APIKey)
+	return err
 }

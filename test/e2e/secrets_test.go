@@ -20,6 +20,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"strata/gateway/gatewaytest"
 	"strata/test/kit"
 )
 
@@ -274,4 +275,31 @@ func TestSecretReferences(t *testing.T) {
 	other := newTenant(t, s)
 	other.Do(t, http.StatusNotFound, "GET", "/api/v1/secrets/door", nil)
 	other.Do(t, http.StatusBadRequest, "POST", "/api/v1/mcp/servers", server("b", "{{secret.door}}"))
+}
+
+// A provider whose key is a reference is called with the secret's value.
+func TestSecretOfProvider(t *testing.T) {
+	c := onShared(t)
+	up := gatewaytest.NewUpstream(t)
+	c.Create(t, "/api/v1/secrets", object{"name": "llm", "value": "sk-first"})
+	c.Create(t, "/api/v1/providers", object{"name": "up", "type": "openai_compatible", "baseUrl": up.URL, "apiKey": "{{secret.llm}}",
+		"models": []string{"m"}, "config": object{"prices": prices}})
+	called := func(key string) {
+		t.Helper()
+		c.Post(t, chatPath, say("up/m", "hello"))
+		c.Post(t, chatPath, say("m", "hello"))
+		requests := up.Requests()
+		for _, r := range requests[len(requests)-2:] {
+			if got := r.Header.Get("Authorization"); got != "Bearer "+key {
+				t.Errorf("called with %q", got)
+			}
+		}
+	}
+	called("sk-first")
+	made := c.Post(t, "/api/v1/secrets/llm/rotate", object{"value": "sk-second"})
+	c.Header = http.Header{"Strata-Min-Position": {made.Position()}}
+	called("sk-second")
+	c.Do(t, http.StatusConflict, "DELETE", "/api/v1/secrets/llm", nil)
+	c.Delete(t, "/api/v1/secrets/llm?force=true")
+	c.Do(t, http.StatusConflict, "POST", chatPath, say("up/m", "hello"))
 }

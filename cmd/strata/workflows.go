@@ -25,7 +25,7 @@ func (a *app) openWorkflows(context.Context) error {
 		return nil
 	})
 	a.workflows = &workflows.Service{Handler: a.handler, Resources: a.resources, Gateway: a.gateway, Store: a.store, Codec: a.codec,
-		Library: a.retriever(), Tools: a.agents, Agents: agentRunner{a.agents}, Transport: transport, Secrets: a.vault, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
+		Library: a.retriever(), Tools: a.agents, Agents: agentRunner{a.agents}, Connectors: a.connectors, Transport: transport, Secrets: a.vault, RecordPayloads: a.cfg.Gateway.RecordPayloads, Live: a.live}
 	return nil
 }
 

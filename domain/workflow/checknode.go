@@ -82,7 +82,7 @@ func (c *checker) own(n *Node, at string) {
 	case Agent:
 		c.agent(n, config)
 	case Connector:
-		c.add(true, unsupported, at+".type", "nodes of type %s cannot be run here yet", n.Type)
+		c.connector(n, config)
 	case LLM:
 		c.llm(n, config)
 	case HTTP:
@@ -209,7 +209,7 @@ func (c *checker) validation(n *Node, config string) {
 }
 
 // repeated are the types of what a loop can do for its items.
-var repeated = []Type{LLM, Agent, HTTP, Knowledge, Tool, Transform, Workflow}
+var repeated = []Type{LLM, Agent, HTTP, Knowledge, Connector, Tool, Transform, Workflow}
 
 func words(types []Type) string {
 	var out []string

@@ -17,7 +17,7 @@ const (
 	Parallel   Type = "parallel"   // does something for several items at once
 	HTTP       Type = "http"       // makes an HTTP request
 	Knowledge  Type = "knowledge"  // searches knowledge bases
-	Connector  Type = "connector"  // calls a connector
+	Connector  Type = "connector"  // reads files of a connector
 	Human      Type = "human"      // waits for somebody's decision
 	Transform  Type = "transform"  // computes a value
 	Validation Type = "validation" // checks a value, and fails when it is wrong

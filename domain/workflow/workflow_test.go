@@ -66,6 +66,11 @@ func TestProblemsOfCalls(t *testing.T) {
 		{`"type":"agent","config":{"agent":"clerk","message":7,"input":[],"variables":1,"version":0}`,
 			"invalid nodes[0].config, invalid message, invalid input, invalid variables, limit version"},
 		{`"type":"agent","config":{"agent":"clerk","message":"{{inputs.q}}","version":2}`, ""},
+		{`"type":"connector"`, "missing connector, missing operation"},
+		{`"type":"connector","config":{"connector":"con_1","operation":"rows","prefix":1,"offset":-1,"limit":1001}`,
+			"missing file, invalid prefix, limit offset, limit limit"},
+		{`"type":"connector","config":{"connector":"con_1","operation":"write"}`, "invalid operation"},
+		{`"type":"connector","config":{"connector":"{{inputs.c}}","operation":"list","limit":"{{inputs.n}}"}`, ""},
 		{`"type":"loop","config":{"items":"inputs.a","do":{"type":"tool","config":{"tool":"calculator"}}}`, ""},
 	} {
 		var got []string
@@ -83,7 +88,7 @@ func TestProblems(t *testing.T) {
 	d := definition(t, `{"nodes":[
  {"id":"a b","type":"start"},{"id":"x","type":"start"},{"id":"x","type":"nonsense"},{"type":"end"},
  {"id":"llm","type":"llm","config":{}},
- {"id":"code","type":"code"},{"id":"other","type":"connector"},
+ {"id":"code","type":"code"},{"id":"again","type":"code"},
  {"id":"t","type":"transform","config":{"expression":"1 +"}},
  {"id":"http","type":"http","config":{"url":"ftp://x","method":"BREW","body":"{{ now() }}"}},
  {"id":"cond","type":"condition","config":{}},

@@ -93,3 +93,30 @@ func TestCancelledWorkflowsCancelTheirRuns(t *testing.T) {
 		return kit.Differ("status", c.Get(t, "/v1/runs/"+one.Str("steps.0.child_run_id")).Str("status"), "cancelled")
 	})
 }
+
+// A workflow lists the files of a connector, reads one and goes through the rows of
+// another.
+func TestWorkflowsReadConnectors(t *testing.T) {
+	c, s3 := newTenant(t, reaching(t)), kit.StartS3(t)
+	s3.Put(t, "churn", "data/customers.csv", []byte("id,plan\n1,pro\n2,\n3,free\n"))
+	s3.Put(t, "churn", "data/rules.json", []byte(`{"best":"pro"}`))
+	id := connect(t, c, s3, "churn")
+	read := func(node, operation string, more object) object {
+		more["connector"], more["operation"] = id, operation
+		return object{"id": node, "type": "connector", "config": more}
+	}
+	c.Create(t, "/v1/workflows", object{"name": "reads", "nodes": []object{
+		read("all", "list", object{"prefix": "data/", "limit": 5}), read("rules", "read", object{"file": "{{nodes.all.files[1].name}}"}),
+		read("rows", "rows", object{"file": "data/customers.csv", "offset": 1, "limit": 1}), read("rest", "rows", object{"file": "data/customers.csv", "offset": 2}),
+		node("end", "end", object{"outputs": object{"count": "{{nodes.all.count}}", "best": "{{nodes.rules.json.best}}", "rows": "{{nodes.rows}}", "rest": "{{nodes.rest}}"}})},
+		"edges": []object{edge("all", "rules"), edge("rules", "rows"), edge("rows", "rest"), edge("rest", "end")}})
+	ran := c.Do(t, http.StatusOK, "POST", "/api/v1/workflows/reads/run", object{"inputs": object{}})
+	ran.Want("data.status", "completed", "data.outputs.count", 2, "data.outputs.best", "pro", "data.outputs.rows.count", 1, "data.outputs.rows.more", true,
+		"data.outputs.rows.rows.0.id", 2, "data.outputs.rows.rows.0.plan", nil, "data.outputs.rows.columns.1", "plan",
+		"data.outputs.rest.rows.0.plan", "free", "data.outputs.rest.more", false)
+	c.Create(t, "/v1/workflows", object{"name": "misses", "nodes": []object{read("a", "rows", object{"file": "data/rules.json"})}})
+	c.Do(t, http.StatusOK, "POST", "/api/v1/workflows/misses/run", object{"inputs": object{}}).Want("data.status", "failed", "data.error.nodeId", "a", "data.error.code", "VALIDATION_ERROR")
+	stranger := onShared(t)
+	stranger.Create(t, "/v1/workflows", object{"name": "peeks in", "nodes": []object{read("a", "list", object{})}})
+	stranger.Do(t, http.StatusOK, "POST", "/api/v1/workflows/peeks%20in/run", object{"inputs": object{}}).Want("data.status", "failed", "data.error.code", "NOT_FOUND")
+}

@@ -135,6 +135,8 @@ func (s *Service) do(ctx context.Context, run steps.Ref, step string, j *job, va
 		return s.search(ctx, run, j, vars)
 	case workflow.Tool:
 		return s.useTool(ctx, run, step, j, vars)
+	case workflow.Connector:
+		return s.readFiles(ctx, run, j, vars)
 	case workflow.Agent:
 		return s.runAgent(ctx, run, step, j, vars)
 	case workflow.Workflow:

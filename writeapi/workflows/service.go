@@ -20,14 +20,15 @@ import (
 
 // Service starts and performs runs. Every field but At must be set.
 type Service struct {
-	Handler   *commands.Handler
-	Resources *commands.Resources
-	Gateway   *gateway.Gateway
-	Store     streams.Store
-	Codec     *streams.Codec
-	Library   Library
-	Tools     Tools
-	Agents    Agents
+	Handler    *commands.Handler
+	Resources  *commands.Resources
+	Gateway    *gateway.Gateway
+	Store      streams.Store
+	Codec      *streams.Codec
+	Library    Library
+	Tools      Tools
+	Agents     Agents
+	Connectors Connectors
 	// Transport makes the requests of http nodes, and decides where to they may go.
 	Transport      http.RoundTripper
 	Secrets        *vault.Vault    // that headers of http nodes refer to

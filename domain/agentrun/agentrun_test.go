@@ -310,7 +310,7 @@ func TestChildren(t *testing.T) {
 	begun := []domain.Fact{started, began(1), calling, began(2)}
 	opened := agentrun.ChildStarted{Step: 2, Run: "run_1"}
 	open := append(begun[:4:4], opened)
-	end := agentrun.EndChild{Run: "run_1", ToolAnswered: agentrun.ToolAnswered{Step: 2, Output: "{}", Usage: agentrun.Usage{Prompt: 2}, Cost: 5}}
+	end := agentrun.EndChild{Run: "run_1", ToolAnswered: agentrun.ToolAnswered{Step: 2, Output: "{}", Prompt: 2, Cost: 5}}
 	ended := end.ToolAnswered
 	ended.Subject = "user_ann"
 	given(t, begun...).When(agentrun.OpenChild{ChildStarted: opened}).Then(opened)

@@ -116,12 +116,13 @@ func (f ModelAnswered) DataSubject() string { return f.Subject }
 
 // ToolAnswered is what a tool said, or why it said nothing.
 type ToolAnswered struct {
-	Step    int          `json:"step"`
-	Output  string       `json:"output"`
-	Failed  bool         `json:"failed,omitempty"`
-	Usage   Usage        `json:"usage,omitzero"` // of the run that it has waited for
-	Cost    domain.Money `json:"cost_micro_usd,omitempty"`
-	Subject string       `json:"subject"`
+	Step       int          `json:"step"`
+	Output     string       `json:"output"`
+	Failed     bool         `json:"failed,omitempty"`
+	Prompt     int64        `json:"prompt_tokens,omitempty"` // of the run that it has waited for, like the rest
+	Completion int64        `json:"completion_tokens,omitempty"`
+	Cost       domain.Money `json:"cost_micro_usd,omitempty"`
+	Subject    string       `json:"subject"`
 }
 
 // EventType implements domain.Fact.

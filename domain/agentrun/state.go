@@ -247,9 +247,9 @@ func (s *State) toolAnswered(f ToolAnswered, at time.Time) {
 	if step == nil || step.Call == nil {
 		return
 	}
-	step.Done, step.Failed, step.Output, step.FinishedAt, step.Usage, step.Cost = true, f.Failed, f.Output, at, f.Usage, f.Cost
-	s.Usage.Prompt += f.Usage.Prompt
-	s.Usage.Completion += f.Usage.Completion
+	step.Done, step.Failed, step.Output, step.FinishedAt, step.Usage, step.Cost = true, f.Failed, f.Output, at, Usage{Prompt: f.Prompt, Completion: f.Completion}, f.Cost
+	s.Usage.Prompt += f.Prompt
+	s.Usage.Completion += f.Completion
 	s.Cost += f.Cost
 	if step.Type == Memory {
 		if !f.Failed { // without its memories the agent can still answer

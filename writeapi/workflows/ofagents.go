@@ -55,7 +55,7 @@ func (s *Service) tellAgent(ctx context.Context, child steps.Ref, parent string,
 	if err != nil {
 		return fmt.Errorf("step of the agent's run %s: %w", parent, err)
 	}
-	said := agentrun.ToolAnswered{Step: step, Output: string(end.Outputs), Usage: agentrun.Usage(end.Usage), Cost: end.Cost}
+	said := agentrun.ToolAnswered{Step: step, Output: string(end.Outputs), Prompt: end.Usage.Prompt, Completion: end.Usage.Completion, Cost: end.Cost}
 	if end.Status != workflowrun.StatusCompleted {
 		said.Failed, said.Output = true, "The workflow was "+string(end.Status)
 		if end.Error != nil && end.Error.Message != "" {

@@ -56,7 +56,8 @@ func Cut(sections []Section, size, overlap int) []Chunk {
 	var chunks []Chunk
 	for at, done := 0, 0; at < len(units); { // units before done are in some chunk
 		end := fill(units, at, done, size)
-		if c, ok := chunkOf(text, sections, units[at:end], len(chunks)); ok {
+		c, ok := chunkOf(text, sections, units[at:end], len(chunks))
+		if ok && (len(chunks) == 0 || c.End > chunks[len(chunks)-1].End) { // more than what it shares, and white space
 			chunks = append(chunks, c)
 		}
 		at, done = rewind(units, at, end, size, overlap), end

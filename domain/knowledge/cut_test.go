@@ -48,6 +48,19 @@ func TestCutOfNothing(t *testing.T) {
 	}
 }
 
+// White space behind what two chunks would share is no reason for a second one.
+func TestCutAtWhiteSpace(t *testing.T) {
+	for n := range 64 * 64 {
+		text := strings.Repeat("A ", n/64) + "退款需要五天。\n" + strings.Repeat("A ", n%64)
+		chunks := knowledge.Cut([]knowledge.Section{{Text: text}, {Text: "A "}}, 16, 7)
+		for i := 1; i < len(chunks); i++ {
+			if chunks[i].End <= chunks[i-1].End {
+				t.Fatalf("with %d and %d words: chunk %q after %q", n/64, n%64, chunks[i].Text, chunks[i-1].Text)
+			}
+		}
+	}
+}
+
 // Nothing is lost, sizes are kept, and places are exact, whatever the text is.
 func TestCutProperties(t *testing.T) {
 	word := rapid.OneOf(rapid.StringMatching(`[a-zA-Z]{1,12}`), rapid.StringMatching(`[0-9]{1,90}`), rapid.SampledFrom([]string{"退款需要五天。", "né!", "e.g.", "(sic)", "😀", "\xff"}))

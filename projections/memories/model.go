@@ -43,14 +43,16 @@ CREATE TABLE memories (
   scope        TEXT NOT NULL,    -- words that narrow a search, see scopeOf
   said         TEXT NOT NULL     -- fingerprint of the content, '' for none
 );
--- What was embedded. A vector counts as long as its memory says what it is of.
+-- What was embedded. A vector counts as long as its memory says what it is of. Rows
+-- this long lie better in a table with rowids: a page holds two of them, and the way
+-- to one leads through small pages.
 CREATE TABLE memory_vectors (
   memory       TEXT PRIMARY KEY,
   of           TEXT NOT NULL,
   model        TEXT NOT NULL,
-  numbers      BLOB NOT NULL,
-  duplicate_of TEXT NOT NULL
-) WITHOUT ROWID;
+  duplicate_of TEXT NOT NULL,
+  numbers      BLOB NOT NULL
+);
 -- Why a text has no vector: the last try of those that failed.
 CREATE TABLE memory_failures (
   memory       TEXT PRIMARY KEY,
@@ -87,7 +89,7 @@ type Model struct{}
 func (Model) Name() string { return Name }
 
 // Version implements projections.Model.
-func (Model) Version() int { return 4 }
+func (Model) Version() int { return 5 }
 
 // Filter implements projections.Model.
 func (Model) Filter() *streams.Filter {

@@ -28,7 +28,7 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 const first = (item: Item, ...names: string[]): string => names.map((name) => text(item[name])).find(Boolean) ?? ''
 
 function row(item: Item): Row {
-  const id = first(item, 'id', 'uid')
+  const id = first(item, 'id', 'uid', 'name') // secrets go by their names
   return {
     id,
     name: first(item, 'name', 'title', 'content') || id,
@@ -67,6 +67,7 @@ export const kinds: Kind[] = [
   listed('agents', 'Agents', '/api/v1/agents'),
   listed('workflows', 'Workflows', '/api/v1/workflows'),
   listed('mcp-servers', 'MCP servers', '/api/v1/mcp/servers', { example: { name: 'search', transport: 'streamable_http', url: 'https://mcp.example.com/mcp' } }),
+  listed('secrets', 'Secrets', '/api/v1/secrets', { example: { name: 'github-token', description: 'Reads issues', value: 'ghp_…' } }),
   listed('memory-providers', 'Memory providers', '/api/v1/memory-providers', { example: { name: 'longterm', type: 'mem0', apiKey: 'm0-…' } }),
   listed('knowledge', 'Knowledge bases', '/api/v1/datasets'),
   listed('connectors', 'Connectors', '/v1/connectors'),

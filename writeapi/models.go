@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"strata/gateway"
@@ -33,17 +34,21 @@ type model struct {
 	Provider string `json:"provider" doc:"Who serves it." example:"strata"`
 	OwnedBy  string `json:"owned_by" doc:"The same, as OpenAI spells it." example:"strata"`
 	Created  int64  `json:"created" doc:"Since when it can be called, Unix seconds." example:"1705314600"`
-	Type     string `json:"type" enum:"chat,embedding" doc:"What it is for. Providers do not say: a name with \"embed\" in it is taken for an embedding model." example:"chat"`
+	Type     string `json:"type" enum:"chat,embedding" doc:"What it is for. Providers do not say, so the name does: one with \"embed\" in it, or of a family known to embed (bge, e5, gte, minilm, mpnet, voyage)." example:"chat"`
 	// Capabilities follow from the type.
 	Capabilities []string `json:"capabilities" doc:"What calls may ask of it." example:"[\"chat\",\"streaming\"]"`
 	Status       string   `json:"status" enum:"available" doc:"Models of providers and routes that are switched off are not listed." example:"available"`
 }
 
+// embeds matches the names of models that make vectors of texts. Families that do not
+// say so in every name are those whose publishers make nothing else under it.
+var embeds = regexp.MustCompile(`(?i)embed|(^|[/_-])(bge|e5|gte|minilm|mpnet|voyage)([-_.]|\d|$)`)
+
 func modelOf(m gateway.Model) model {
 	_, name, _ := strings.Cut(m.ID, "/")
 	out := model{ID: m.ID, Object: "model", Name: name, Provider: m.OwnedBy, OwnedBy: m.OwnedBy, Created: m.Created,
 		Type: "chat", Capabilities: []string{"chat", "streaming"}, Status: "available"}
-	if strings.Contains(strings.ToLower(name), "embed") {
+	if embeds.MatchString(name) {
 		out.Type, out.Capabilities = "embedding", []string{"embeddings"}
 	}
 	return out

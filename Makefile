@@ -13,6 +13,10 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -X main.version=$(VERSION)
 NPM_CI      := $(NPM) ci --no-audit --no-fund --loglevel=error
 
+# What is built and what is tested share one cache of compiled packages only when both
+# are compiled with the same flags.
+export GOFLAGS := $(strip $(GOFLAGS) $(if $(findstring -trimpath,$(GOFLAGS)),,-trimpath))
+
 # npm writes this file when it has installed everything, so it is the stamp.
 INSTALLED   := node_modules/.package-lock.json
 WEB_SOURCES := $(shell find web/src web/public web/docs web/index.html web/vite.config.ts web/package.json -type f 2>/dev/null)
@@ -31,7 +35,7 @@ build: web binary ## build bin/strata with the console inside
 # Go knows by itself what has changed, so this is always asked and mostly quick.
 .PHONY: binary
 binary:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/strata ./cmd/strata
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/strata ./cmd/strata
 
 .PHONY: web
 web: web/dist/index.html ## build the console and the documentation page

@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"strata/gateway/gatewaytest"
+	"strata/gateway/mem0/mem0test"
 	"strata/test/kit"
 	"strata/test/pages"
 )
@@ -43,7 +44,7 @@ func TestPagesCanBeFollowed(t *testing.T) {
 			env := knows(t, c)
 			env["KEY"], env["STRATA"], env["URL"] = c.Key, s.URL, s.URL
 			pages.Run(t, filepath.Join(root, page), pages.Session{Env: env, Path: filepath.Dir(binary),
-				Replace: map[string]string{"http://localhost:8000": s.URL}})
+				Replace: map[string]string{"http://localhost:8000": s.URL, "https://api.mem0.ai": serveMemories(t)}})
 		})
 	}
 }
@@ -77,6 +78,13 @@ func churnTable(rows int) string {
 		fmt.Fprintf(&b, "%d,%s,%t\n", age, []string{"free", "pro"}[i%2], age < 40)
 	}
 	return b.String()
+}
+
+// serveMemories is mem0's platform with the key that the page shows.
+func serveMemories(t *testing.T) string {
+	mem0 := mem0test.New(t, true)
+	mem0.Key = "m0-…"
+	return mem0.URL
 }
 
 // serveTools runs an MCP server with the tool that the page calls.

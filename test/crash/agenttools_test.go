@@ -1,0 +1,88 @@
+//go:build e2e
+
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"strata/gateway/gatewaytest"
+	"strata/test/kit"
+)
+
+// secretary is a model that remembers what it was asked, has a workflow double 21,
+// and says that it is done: it goes by the messages that follow the latest of the user.
+func secretary(w http.ResponseWriter, r *gatewaytest.Request) {
+	messages, _ := r.JSON["messages"].([]any)
+	var asked any
+	told := 0
+	for _, m := range messages {
+		switch message, _ := m.(object); message["role"] {
+		case "user":
+			asked, told = message["content"], 0
+		case "tool":
+			told++
+		}
+	}
+	switch told {
+	case 0:
+		callTool(w, r, "remember", object{"content": asked})
+	case 1:
+		callTool(w, r, "workflow__double", object{"n": 21})
+	default:
+		gatewaytest.Answer("Done.")(w, r)
+	}
+}
+
+// callTool answers that a tool is to be called.
+func callTool(w http.ResponseWriter, r *gatewaytest.Request, tool string, arguments object) {
+	encoded, _ := json.Marshal(arguments) // what comes from JSON always encodes
+	body, _ := json.Marshal(object{"id": "x", "object": "chat.completion", "model": "m", "usage": object{"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8},
+		"choices": []object{{"index": 0, "finish_reason": "tool_calls", "message": object{"role": "assistant", "content": nil, "tool_calls": []object{
+			{"id": "c1", "type": "function", "function": object{"name": tool, "arguments": string(encoded)}}}}}}})
+	gatewaytest.JSON(string(body))(w, r)
+}
+
+// A run that remembers, has a workflow run and speaks in a session goes on after a
+// kill between any two of its steps: it leaves one memory, one run of the workflow, and
+// one turn of each.
+func TestAgentToolsSurviveKills(t *testing.T) {
+	up := gatewaytest.NewUpstream(t)
+	up.Always(secretary)
+	server := kit.Start(t, kit.Options{Binary: failpoints(t), Env: []string{reachable, kit.WordsAlone}})
+	s := &scene{T: t, server: server, c: server.Client()}
+	s.c.Create(t, "/api/v1/providers", object{"name": "p", "type": "openai_compatible", "baseUrl": up.URL, "models": []string{"m"}})
+	s.c.Create(t, "/v1/workflows", object{"name": "double", "edges": []object{{"source": "twice", "target": "end"}}, "nodes": []object{
+		{"id": "twice", "type": "transform", "config": object{"expression": "inputs.n * 2"}},
+		{"id": "end", "type": "end", "config": object{"outputs": object{"twice": "{{nodes.twice}}"}}}}})
+	agent := s.c.Create(t, "/v1/agents", object{"name": "secretary", "model": "p/m", "memory_provider": "internal", "tools": []string{"workflow:double"}}).Str("id")
+	// Steps are counted over both runs: recall, model, remember, model, double, the
+	// workflow's own, the end of double, model.
+	points := []string{"step.performed:1", "step.ended:1", "step.begun:3", "step.performed:3", "step.ended:3", "step.begun:5", "step.performed:5", "step.performed:6",
+		"step.ended:6", "step.performed:7"}
+	for i, point := range points {
+		s.point = point
+		session := s.c.Create(t, "/v1/sessions", object{"user_id": "user_guest"}).Str("uid")
+		s.restart("STRATA_FAILPOINT="+point, reachable, kit.WordsAlone)
+		body := object{"input": object{"message": fmt.Sprint("note ", i)}, "session_id": session}
+		key := []string{"Idempotency-Key", fmt.Sprint("note ", i)}
+		_, _ = s.c.Call(t.Context(), "POST", "/v1/agents/secretary/runs", body, key...) // the answer may be lost with the process
+		s.ended()
+		s.start(reachable, kit.WordsAlone)
+		run := s.endedRun(s.c.Do(t, http.StatusAccepted, "POST", "/v1/agents/secretary/runs", body, key...).Str("id"))
+		run.Want("status", "completed", "output.message", "Done.", "step_count", 6)
+		steps := s.c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.4.output.content", `{"twice":42}`)
+		if got := fmt.Sprint(steps.Strings("data", "type"), steps.Strings("data", "status")); got != "[memory llm memory llm tool llm] [completed completed completed completed completed completed]" {
+			t.Errorf("%s: the steps are %s", point, got)
+		}
+		if kept := s.c.Post(t, "/v1/memory/internal/memories/list", object{"agent_id": agent, "limit": 100}).List("data"); len(kept) != i+1 {
+			t.Errorf("%s: there are %d memories after %d runs", point, len(kept), i+1)
+		}
+		if n := s.c.Get(t, "/v1/workflows/double/invocations?limit=100").Int("count"); int(n) != i+1 {
+			t.Errorf("%s: there are %d runs of the workflow after %d of the agent", point, n, i+1)
+		}
+		s.c.Get(t, "/v1/sessions/"+session+"/events").Want("count", 2, "data.0.content.text", fmt.Sprint("note ", i), "data.1.content.text", "Done.")
+	}
+}

@@ -58,10 +58,10 @@ func TestAgentToolsSurviveKills(t *testing.T) {
 		{"id": "twice", "type": "transform", "config": object{"expression": "inputs.n * 2"}},
 		{"id": "end", "type": "end", "config": object{"outputs": object{"twice": "{{nodes.twice}}"}}}}})
 	agent := s.c.Create(t, "/v1/agents", object{"name": "secretary", "model": "p/m", "memory_provider": "internal", "tools": []string{"workflow:double"}}).Str("id")
-	// Steps are counted over both runs: recall, model, remember, model, double, the
-	// workflow's own, the end of double, model.
-	points := []string{"step.performed:1", "step.ended:1", "step.begun:3", "step.performed:3", "step.ended:3", "step.begun:5", "step.performed:5", "step.performed:6",
-		"step.ended:6", "step.performed:7"}
+	// Steps are counted over both runs: the turn of the user, recall, model, remember,
+	// model, double, the workflow's own, model, the turn of the agent.
+	points := []string{"step.performed:1", "step.performed:2", "step.begun:4", "step.performed:4", "step.ended:4", "step.performed:6", "step.ended:6", "step.performed:7",
+		"step.ended:7", "step.performed:9"}
 	for i, point := range points {
 		s.point = point
 		session := s.c.Create(t, "/v1/sessions", object{"user_id": "user_guest"}).Str("uid")

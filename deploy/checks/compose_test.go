@@ -51,9 +51,13 @@ func TestCompose(t *testing.T) {
 			checkVariable(t, name, variable)
 		}
 		for _, mount := range service.Volumes {
-			if mount.Type != "volume" || mount.Target != "/data" {
+			own := mount.Target == "/data" && mount.Source == name
+			if shared := mount.Target == "/shelf" && mount.Source == "shelf"; mount.Type != "volume" || !own && !shared {
 				t.Errorf("%s mounts %+v", name, mount)
 			}
+		}
+		if shelf := service.Environment["STRATA_NODE_SNAPSHOTS"]; name != "edge" && (shelf == nil || *shelf != "/shelf" || len(service.Volumes) != 2) {
+			t.Errorf("%s begins without the copies of others", name)
 		}
 	}
 	for role, want := range map[string]int{"write": 2, "read": 2, "project": 2, "relay": 2, "edge": 1} {

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"strata/gateway/gatewaytest"
 	"strata/test/kit"
 )
 
-// secretary is a model that remembers what it was asked, has a workflow double 21,
+// secretary is a model that searches, remembers what it was asked and recalls it, has a workflow double 21,
 // and says that it is done: it goes by the messages that follow the latest of the user.
 func secretary(w http.ResponseWriter, r *gatewaytest.Request) {
 	messages, _ := r.JSON["messages"].([]any)
@@ -28,8 +29,12 @@ func secretary(w http.ResponseWriter, r *gatewaytest.Request) {
 	}
 	switch told {
 	case 0:
-		callTool(w, r, "remember", object{"content": asked})
+		callTool(w, r, "search_knowledge", object{"query": "refund", "top_k": 1})
 	case 1:
+		callTool(w, r, "remember", object{"content": asked})
+	case 2:
+		callTool(w, r, "recall", object{"query": asked, "limit": 50})
+	case 3:
 		callTool(w, r, "workflow__double", object{"n": 21})
 	default:
 		gatewaytest.Answer("Done.")(w, r)
@@ -45,7 +50,7 @@ func callTool(w http.ResponseWriter, r *gatewaytest.Request, tool string, argume
 	gatewaytest.JSON(string(body))(w, r)
 }
 
-// A run that remembers, has a workflow run and speaks in a session goes on after a
+// A run that searches, remembers, has a workflow run and speaks in a session goes on after a
 // kill between any two of its steps: it leaves one memory, one run of the workflow, and
 // one turn of each.
 func TestAgentToolsSurviveKills(t *testing.T) {
@@ -57,11 +62,20 @@ func TestAgentToolsSurviveKills(t *testing.T) {
 	s.c.Create(t, "/v1/workflows", object{"name": "double", "edges": []object{{"source": "twice", "target": "end"}}, "nodes": []object{
 		{"id": "twice", "type": "transform", "config": object{"expression": "inputs.n * 2"}},
 		{"id": "end", "type": "end", "config": object{"outputs": object{"twice": "{{nodes.twice}}"}}}}})
-	agent := s.c.Create(t, "/v1/agents", object{"name": "secretary", "model": "p/m", "memory_provider": "internal", "tools": []string{"workflow:double"}}).Str("id")
-	// Steps are counted over both runs: the turn of the user, recall, model, remember,
-	// model, double, the workflow's own, model, the turn of the agent.
-	points := []string{"step.performed:1", "step.performed:2", "step.begun:4", "step.performed:4", "step.ended:4", "step.performed:6", "step.ended:6", "step.performed:7",
-		"step.ended:7", "step.performed:9"}
+	base := s.c.Create(t, "/v1/knowledge-bases", object{"name": "Handbook"}).Str("id")
+	s.c.Do(t, http.StatusAccepted, "POST", "/v1/knowledge-bases/"+base+"/texts", object{"name": "refunds", "content": "A refund takes five working days."})
+	kit.Eventually(t, within, "the text is processed", func() error {
+		if all := s.c.Get(t, "/v1/knowledge-bases/"+base+"/documents"); fmt.Sprint(all.Strings("data", "status")) != "[completed]" {
+			return fmt.Errorf("it is not: %s", all.Short())
+		}
+		return nil
+	})
+	agent := s.c.Create(t, "/v1/agents", object{"name": "secretary", "model": "p/m", "memory_provider": "internal", "tools": []string{"workflow:double"}, "dataset_ids": []string{base}}).Str("id")
+	// Steps are counted over both runs: the turn of the user, recall, model, search,
+	// model, remember, model, recall, model, double, the workflow's own, model, the turn
+	// of the agent.
+	points := []string{"step.performed:1", "step.performed:2", "step.begun:4", "step.performed:4", "step.ended:4", "step.begun:6", "step.performed:6", "step.ended:6",
+		"step.performed:8", "step.performed:10", "step.ended:10", "step.performed:11", "step.ended:11", "step.performed:13"}
 	for i, point := range points {
 		s.point = point
 		session := s.c.Create(t, "/v1/sessions", object{"user_id": "user_guest"}).Str("uid")
@@ -72,10 +86,15 @@ func TestAgentToolsSurviveKills(t *testing.T) {
 		s.ended()
 		s.start(reachable, kit.WordsAlone)
 		run := s.endedRun(s.c.Do(t, http.StatusAccepted, "POST", "/v1/agents/secretary/runs", body, key...).Str("id"))
-		run.Want("status", "completed", "output.message", "Done.", "step_count", 6)
-		steps := s.c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.4.output.content", `{"twice":42}`)
-		if got := fmt.Sprint(steps.Strings("data", "type"), steps.Strings("data", "status")); got != "[memory llm memory llm tool llm] [completed completed completed completed completed completed]" {
+		run.Want("status", "completed", "output.message", "Done.", "step_count", 10)
+		steps := s.c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.8.output.content", `{"twice":42}`)
+		if got := fmt.Sprint(steps.Strings("data", "type"), steps.Strings("data", "status")); got != "[memory llm retrieval llm memory llm memory llm tool llm] [completed completed completed completed completed completed completed completed completed completed]" {
 			t.Errorf("%s: the steps are %s", point, got)
+		}
+		for n, want := range map[int]string{2: "five working days", 6: fmt.Sprint("note ", i)} {
+			if said := steps.Str(fmt.Sprintf("data.%d.output.content", n)); !strings.Contains(said, want) {
+				t.Errorf("%s: step %d answered %s", point, n+1, said)
+			}
 		}
 		if kept := s.c.Post(t, "/v1/memory/internal/memories/list", object{"agent_id": agent, "limit": 100}).List("data"); len(kept) != i+1 {
 			t.Errorf("%s: there are %d memories after %d runs", point, len(kept), i+1)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"time"
 
+	library "strata/commands/knowledge"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/agentrun"
@@ -24,6 +26,10 @@ const (
 	passagesShown = 5
 	mostPassages  = 20
 )
+
+// searchPatience is what a search gets, with the wait for an engine that is away: the
+// model goes on without it then, and is told.
+const searchPatience = 30 * time.Second
 
 // ownTools are the tools that follow from what an agent has.
 func ownTools(a *agentrun.Agent) []tool {
@@ -64,7 +70,9 @@ func (s *Service) searchKnowledge(ctx context.Context, run steps.Ref, j *job, ar
 	if query == "" {
 		return "", domain.Errorf(domain.CodeValidation, "query must be a text")
 	}
-	found, err := s.Knowledge.Find(s.behalf(ctx, run, j), s.principal(run, j), knowledge.Question{Bases: j.agent.DatasetIDs, Query: query, Limit: limit})
+	ctx, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	found, err := library.FindPatiently(s.behalf(ctx, run, j), s.Knowledge, s.principal(run, j), knowledge.Question{Bases: j.agent.DatasetIDs, Query: query, Limit: limit})
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	library "strata/commands/knowledge"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/knowledge"
@@ -67,7 +68,7 @@ func (s *Service) search(ctx context.Context, run steps.Ref, j *job, vars map[st
 	out := came{input: config}
 	ctx, cancel := j.within(ctx, searchTime)
 	defer cancel()
-	found, err := s.find(ctx, j.payer(run), knowledge.Question{Bases: c.DatasetIDs, Query: c.Query, Mode: knowledge.Mode(cmp.Or(c.Mode, string(knowledge.Hybrid))),
+	found, err := library.FindPatiently(ctx, s.Library, j.payer(run), knowledge.Question{Bases: c.DatasetIDs, Query: c.Query, Mode: knowledge.Mode(cmp.Or(c.Mode, string(knowledge.Hybrid))),
 		Filter: c.Filter, MinScore: c.ScoreThreshold, Limit: cmp.Or(c.TopK, workflow.DefaultTopK)})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && domain.CodeOf(err) != domain.CodeUnavailable {
@@ -82,25 +83,6 @@ func (s *Service) search(ctx context.Context, run steps.Ref, j *job, vars map[st
 	}
 	out.output, err = plainJSON(map[string]any{"passages": passages, "text": strings.TrimSpace(knowledge.Numbered(found)), "count": len(found)})
 	return out, err
-}
-
-// findAgain is how long a search waits for an engine that is away.
-const findAgain = 250 * time.Millisecond
-
-// find searches, and waits for the engine that finds: after a restart runs go on
-// sooner than it is there.
-func (s *Service) find(ctx context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error) {
-	for {
-		found, err := s.Library.Find(ctx, p, q)
-		if domain.CodeOf(err) != domain.CodeUnavailable || err == nil {
-			return found, err
-		}
-		select {
-		case <-time.After(findAgain):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
 }
 
 // useTool calls a tool. Protocols for tools have no way to ask what became of a

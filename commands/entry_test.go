@@ -12,9 +12,9 @@ import (
 	"strata/streams/embedded"
 )
 
-// A retry that meets its first try in one batch, with another command between
-// them, waits until the log has what it is to be answered with.
-func TestRetryInTheBatchOfItsFirstTry(t *testing.T) {
+// sessions makes a handler of sessions over a store of its own.
+func sessions(t *testing.T) *Handler {
+	t.Helper()
 	codec, err := streams.NewCodec(session.FactTypes(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -23,8 +23,18 @@ func TestRetryInTheBatchOfItsFirstTry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	h := New(Config{Store: store, Codec: codec})
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(Config{Store: store, Codec: codec})
+}
+
+// A retry that meets its first try in one batch, with another command between
+// them, waits until the log has what it is to be answered with.
+func TestRetryInTheBatchOfItsFirstTry(t *testing.T) {
+	h := sessions(t)
 	e := entryOf(h, session.Aggregate, "ses_1", false)
 	p := domain.Principal{Actor: "user_ann", Organization: "org_1", Workspace: "ws_1"}
 	shown := make([]int64, 0, 4)

@@ -7,8 +7,6 @@ import (
 
 	"strata/domain"
 	"strata/domain/session"
-	"strata/streams"
-	"strata/streams/embedded"
 )
 
 // kept counts the streams whose state is in memory.
@@ -23,16 +21,7 @@ func (c *cache) kept() (n int) {
 
 // Commands in passing leave nothing in memory, and are decided with those that do.
 func TestPassingCommandsAreNotKept(t *testing.T) {
-	codec, err := streams.NewCodec(session.FactTypes(), nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := embedded.Open(t.TempDir(), embedded.Options{SegmentSize: 1 << 20, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	h := New(Config{Store: store, Codec: codec})
+	h := sessions(t)
 	p := domain.Principal{Actor: "user_ann", Organization: "org_1", Workspace: "ws_1"}
 	run := func(id string, create, passing bool, cmd domain.Decider[session.State]) domain.Revision {
 		t.Helper()

@@ -8,12 +8,15 @@ import (
 	"strata/domain/knowledge"
 )
 
-// Finder finds pieces of documents.
+// Finder finds pieces of the documents of knowledge bases.
 type Finder interface {
+	// Find answers with the pieces that fit best. Errors: NOT_FOUND for a base that
+	// the principal's workspace has not, VALIDATION_ERROR, the embedding model's,
+	// SERVICE_UNAVAILABLE while the engine is away.
 	Find(ctx context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error)
 }
 
-// findAgain is how long a search waits for an engine that is away.
+// findAgain is the pause before an engine that was away is asked again.
 const findAgain = 250 * time.Millisecond
 
 // FindPatiently searches for a run, and waits for the engine that finds until ctx ends:

@@ -14,13 +14,6 @@ import (
 	"strata/internal/httpx"
 )
 
-// Knowledge is where agents look things up.
-type Knowledge interface {
-	// Find answers with the pieces that fit best. Errors: NOT_FOUND for a base that
-	// the principal's workspace has not, the embedding model's.
-	Find(ctx context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error)
-}
-
 // The numbers of passages that a search answers with.
 const (
 	passagesShown = 5

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strata/commands"
+	library "strata/commands/knowledge"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/agentrun"
@@ -29,7 +30,7 @@ type Service struct {
 	Resources *commands.Resources
 	Gateway   *gateway.Gateway
 	MCP       *mcp.Client
-	Knowledge Knowledge
+	Knowledge library.Finder // where agents look things up
 	Memories  Memories
 	Workflows Workflows
 	Store     streams.Store

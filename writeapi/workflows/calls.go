@@ -16,13 +16,6 @@ import (
 	"strata/gateway/mcp"
 )
 
-// Library finds pieces of knowledge bases.
-type Library interface {
-	// Find answers with the pieces that fit best. Errors: NOT_FOUND for a base that
-	// the principal's workspace has not, VALIDATION_ERROR, the gateway's.
-	Find(ctx context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error)
-}
-
 // Tools calls what tool nodes name.
 type Tools interface {
 	// CallTool calls a tool; a server is told the key that the call goes by. failed

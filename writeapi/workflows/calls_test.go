@@ -24,7 +24,7 @@ func (w *world) note(path, key string) {
 	w.keys[path][key]++
 }
 
-// Find implements workflows.Library: every base holds what it was asked.
+// Find implements knowledge.Finder: every base holds what it was asked.
 func (w *world) Find(_ context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error) {
 	if slices.Contains(q.Bases, "nowhere") {
 		return nil, domain.NotFound("knowledge base", "nowhere")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strata/commands"
+	library "strata/commands/knowledge"
 	"strata/commands/steps"
 	"strata/domain"
 	"strata/domain/catalogue"
@@ -25,7 +26,7 @@ type Service struct {
 	Gateway    *gateway.Gateway
 	Store      streams.Store
 	Codec      *streams.Codec
-	Library    Library
+	Library    library.Finder // where knowledge nodes look things up
 	Tools      Tools
 	Agents     Agents
 	Connectors Connectors

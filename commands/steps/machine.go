@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"strata/commands"
@@ -47,6 +48,11 @@ type Plan[S any] struct {
 	Steps []Step[S]
 	// Wake is when to look again though nothing has happened; zero: never.
 	Wake time.Time
+}
+
+// wants tells whether a step is to be performed whose beginning is not recorded.
+func (p *Plan[S]) wants(step string) bool {
+	return p.Advance == nil && slices.ContainsFunc(p.Steps, func(s Step[S]) bool { return s.ID == step && s.Begin == nil })
 }
 
 // Step is one thing to do.
@@ -157,7 +163,18 @@ func (b bound[S, J]) begin(ctx context.Context, e *Executor, r *run, step Step[S
 	var job J
 	var err error
 	if step.Begin == nil {
-		job, err = commands.Load(ctx, h, b.Aggregate, r.principal(), r.ref.ID, see)
+		// A flight of the same step may have landed since the plan was made: what it
+		// has recorded can make of the step something that is not wanted yet.
+		wanted := false
+		job, err = commands.Load(ctx, h, b.Aggregate, r.principal(), r.ref.ID, func(l *commands.Loaded[S]) J {
+			plan := b.Plan(l, h.Now())
+			wanted = plan.wants(step.ID)
+			return see(l)
+		})
+		if err == nil && !wanted {
+			e.land(r, f)
+			return found{}, nil
+		}
 	} else {
 		var out commands.Outcome[J]
 		out, err = commands.Run(ctx, h, b.Aggregate, r.request(), step.Begin, see)

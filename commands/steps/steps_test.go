@@ -191,6 +191,35 @@ func TestWaits(t *testing.T) {
 
 // A fault of ours is not the step's end: it is tried again, after a pause, and
 // other steps go on.
+// A look at a run may have planned a step that has landed before it is begun: what it
+// was to do then is done, though the step's beginning needs no fact.
+func TestAPlanMayBeOfYesterday(t *testing.T) {
+	w := newWorld(t)
+	late := false
+	w.planned = func(s *errand, p *steps.Plan[errand]) {
+		for i := range p.Steps {
+			p.Steps[i].Begin = nil
+		}
+		if s.done["0.0"] && !late {
+			late = true
+			*p = steps.Plan[errand]{Steps: []steps.Step[errand]{{ID: "0.0"}}}
+		}
+	}
+	p := w.start(nil)
+	w.begin(p, "ws_1", "run_1", started{Rounds: 1, Wide: 1})
+	w.await(1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, n := range w.effects {
+		if n != 1 {
+			t.Errorf("%s was performed %d times", key, n)
+		}
+	}
+	if !late || len(w.effects) != 1 {
+		t.Errorf("%d steps were performed; planned late: %t", len(w.effects), late)
+	}
+}
+
 func TestTriesAgainAfterAFault(t *testing.T) {
 	w := newWorld(t)
 	w.now = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)

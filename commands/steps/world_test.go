@@ -156,6 +156,7 @@ type world struct {
 	ticks   []chan time.Time // of those that wait for it
 	effects map[string]int   // how often each key came
 	during  func(ctx context.Context, run, step string) error
+	planned func(s *errand, p *steps.Plan[errand]) // may change plans
 }
 
 func newWorld(t testing.TB) *world {
@@ -226,8 +227,14 @@ func (w *world) start(change func(*steps.Config)) *process {
 	p.e = steps.New(cfg)
 	steps.Add(p.e, steps.Machine[errand, int]{
 		Aggregate: errands,
-		Plan:      func(l *commands.Loaded[errand], now time.Time) steps.Plan[errand] { return l.State.plan(now) },
-		Job:       func(l *commands.Loaded[errand], step string) int { return l.State.executions[step] },
+		Plan: func(l *commands.Loaded[errand], now time.Time) steps.Plan[errand] {
+			plan := l.State.plan(now)
+			if w.planned != nil {
+				w.planned(l.State, &plan)
+			}
+			return plan
+		},
+		Job: func(l *commands.Loaded[errand], step string) int { return l.State.executions[step] },
 		Perform: func(ctx context.Context, run steps.Ref, step string, execution int) (domain.Decider[errand], error) {
 			w.mu.Lock()
 			during := w.during

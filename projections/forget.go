@@ -66,12 +66,12 @@ func (w *worker) forget(ctx context.Context, t Traces) error {
 	return nil
 }
 
-// forgetIn cleans a shadow, unless it has become the living file meanwhile. One
-// that begins later is folded without what was erased.
+// forgetIn cleans a shadow, unless it has been dropped or has become the living file
+// meanwhile. One that begins later is folded without what was erased.
 func (w *worker) forgetIn(ctx context.Context, shadow *folder, t Traces) error {
 	shadow.mu.Lock()
 	defer shadow.mu.Unlock()
-	if shadow.file == w.file {
+	if shadow.file == nil || shadow.file == w.file {
 		return nil
 	}
 	_, err := shadow.file.forget(ctx, w.cfg, t)

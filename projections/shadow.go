@@ -270,7 +270,10 @@ func (b *rebuild) again(ctx context.Context) error {
 
 // drop removes the shadow.
 func (b *rebuild) drop(ctx context.Context, s RebuildState, cause error) {
+	b.shadow.mu.Lock() // somebody may be erased in it
 	b.w.discard(ctx, b.shadow.file)
+	b.shadow.file = nil
+	b.shadow.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.shadow, b.cancel = nil, nil
@@ -279,6 +282,8 @@ func (b *rebuild) drop(ctx context.Context, s RebuildState, cause error) {
 
 // rest saves how far the shadow is, for the next start.
 func (b *rebuild) rest(ctx context.Context) {
+	b.shadow.mu.Lock()
+	defer b.shadow.mu.Unlock()
 	if err := b.shadow.file.save(context.WithoutCancel(ctx)); err != nil {
 		b.w.log.WarnContext(ctx, "some of the rebuild will be repeated", "error", err)
 	}
@@ -320,12 +325,12 @@ func (b *rebuild) build(ctx context.Context) error {
 		if err := b.fill(ctx); err != nil {
 			return err
 		}
-		old, err := b.swap(ctx)
+		old, report, err := b.swap(ctx)
 		if err != nil {
 			return err
 		}
 		if old != nil {
-			b.finish(ctx, old)
+			b.finish(ctx, old, report)
 			return nil
 		}
 	}
@@ -435,50 +440,51 @@ func (b *rebuild) compare(ctx context.Context) (err error) {
 }
 
 // swap brings the shadow to where the living file is, while that waits, and puts
-// it in its place. It returns the file that was replaced, or nil when there is
-// more to do than the living model can wait for.
-func (b *rebuild) swap(ctx context.Context) (*file, error) {
+// it in its place. It returns the file that was replaced and what there is to tell
+// of it, or nil when there is more to do than the living model can wait for. The
+// shadow's fields then belong to the worker.
+func (b *rebuild) swap(ctx context.Context) (old *file, report Rebuilding, err error) {
 	w, f := b.w, b.shadow.file
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.skip.count() != f.rebuilt.LeftOut {
-		return nil, errDecided
+		return nil, report, errDecided
 	}
 	to := max(f.reached, w.file.reached) // the living file is behind only when it begins anew
 	if to-f.reached > 2*nearEnough {
-		return nil, nil
+		return nil, report, nil
 	}
 	events, upTo, err := b.read(ctx, f.reached, to, 2*nearEnough)
 	if err != nil {
-		return nil, err
+		return nil, report, err
 	}
 	if _, fault, err := f.fold(ctx, w.cfg.Codec, events, upTo, w.cfg.Clock.Now()); err != nil || fault != nil {
-		return nil, err // fill tries a failing event again and parks it
+		return nil, report, err // fill tries a failing event again and parks it
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, report, err
 	}
 	if b.void() {
-		return nil, errDecided
+		return nil, report, errDecided
 	}
-	report := *b.report()
+	report = *b.report()
 	report.State, report.Position, report.Target, report.FinishedAt = RebuildDone, f.reached, f.reached, w.cfg.Clock.Now()
 	report.Parked = int(f.waiting.Load())
 	w.log.DebugContext(ctx, "rebuild: swap", "position", f.reached)
 	if err := f.setReport(context.WithoutCancel(ctx), report, false); err != nil { // this is the swap
-		return nil, err
+		return nil, report, err
 	}
 	w.log.DebugContext(ctx, "rebuild: swapped", "position", f.reached)
 	f.skip = w.skip
-	old := w.take(f)
+	old = w.take(f)
 	w.serving.Store(true)
-	return old, nil
+	return old, report, nil
 }
 
 // finish removes the replaced file, once the new one is sure to stay, and tells.
-func (b *rebuild) finish(ctx context.Context, old *file) {
+func (b *rebuild) finish(ctx context.Context, old *file, report Rebuilding) {
 	f := b.shadow.file
-	b.w.log.DebugContext(ctx, "rebuild: taken", "position", f.reached)
+	b.w.log.DebugContext(ctx, "rebuild: taken", "position", report.Position) // kill tests stop at these
 	if err := f.durable(ctx); err != nil {
 		b.w.log.WarnContext(ctx, "a file that was replaced remains until the next start", "file", old.path, "error", err)
 		if err := old.close(); err != nil {
@@ -487,12 +493,12 @@ func (b *rebuild) finish(ctx context.Context, old *file) {
 	} else {
 		b.w.discard(ctx, old)
 	}
-	for _, d := range f.rebuilt.Differences {
+	for _, d := range report.Differences {
 		b.w.log.ErrorContext(ctx, "the rebuilt read model differs from the one before; the log has decided", "table", d.Table,
 			"only_before", d.OnlyA, "only_after", d.OnlyB) // not the rows: they are not for logs
 	}
-	b.w.log.InfoContext(ctx, "rebuild is done", "position", f.rebuilt.Position, "differences", len(f.rebuilt.Differences))
+	b.w.log.InfoContext(ctx, "rebuild is done", "position", report.Position, "differences", len(report.Differences))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.now, b.shadow, b.cancel = f.rebuilt, nil, nil
+	b.now, b.shadow, b.cancel = report, nil, nil
 }

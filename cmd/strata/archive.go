@@ -22,7 +22,7 @@ import (
 // owns the log.
 func dumpTool(ctx context.Context, args []string, out io.Writer) error {
 	var to string
-	loaded, err := load("dump", args, func(fs *flag.FlagSet) {
+	loaded, err := load("dump", args, out, func(fs *flag.FlagSet) {
 		fs.StringVar(&to, "to", "", "`file` to write, compressed when its name ends with .gz; default: standard output")
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func dumpFile(ctx context.Context, cfg *config.Config, log *slog.Logger, path st
 // loadTool reads a dump into a data directory without a log.
 func loadTool(ctx context.Context, args []string, out io.Writer) (err error) {
 	var from, keys string
-	loaded, err := load("load", args, func(fs *flag.FlagSet) {
+	loaded, err := load("load", args, out, func(fs *flag.FlagSet) {
 		fs.StringVar(&keys, "keys", "", "subject keys of the installation that was dumped (its keys/subjects.db, a `file`), for a log that a server keeps")
 		fs.StringVar(&from, "from", "", "`file` to read, compressed when its name ends with .gz; default: standard input")
 	})

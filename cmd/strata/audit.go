@@ -32,11 +32,8 @@ func auditTool(_ context.Context, args []string, out io.Writer) (err error) {
 	}
 	fs := flag.NewFlagSet("strata audit verify", flag.ContinueOnError)
 	keyText := fs.String("key", "", "the `key` that must have signed the file, as GET /api/v1/audit/verify names it")
-	if err := fs.Parse(args[2:]); err != nil {
+	if err := parse(fs, args[2:], out); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return usage
 	}
 	var key ed25519.PublicKey
 	if *keyText != "" {

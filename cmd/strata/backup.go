@@ -32,7 +32,7 @@ func backedUp(cfg *config.Config) backup.Installation {
 // backupTool makes or verifies a backup. The server may run.
 func backupTool(ctx context.Context, args []string, out io.Writer) error {
 	var to, verify string
-	loaded, err := load("backup", args, func(fs *flag.FlagSet) {
+	loaded, err := load("backup", args, out, func(fs *flag.FlagSet) {
 		fs.StringVar(&to, "to", "", "`directory` of the backup; one that is there is brought up to date")
 		fs.StringVar(&verify, "verify", "", "check the backup in a `directory` instead of making one")
 	})
@@ -84,7 +84,7 @@ func verifyBackup(ctx context.Context, dir string, out io.Writer) error {
 // restoreTool puts a backup into an empty data directory.
 func restoreTool(ctx context.Context, args []string, out io.Writer) error {
 	var from string
-	loaded, err := load("restore", args, func(fs *flag.FlagSet) {
+	loaded, err := load("restore", args, out, func(fs *flag.FlagSet) {
 		fs.StringVar(&from, "from", "", "`directory` of the backup")
 	})
 	if err != nil {

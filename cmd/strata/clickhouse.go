@@ -39,11 +39,8 @@ func clickhouseServer(ctx context.Context, args []string, out io.Writer) error {
 		memory, err = config.ParseBytes(text)
 		return err
 	})
-	if err := fs.Parse(args); err != nil {
+	if err := parse(fs, args, out); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("strata clickhouse does not take %q", fs.Arg(0))
 	}
 	if s.Password == "" && s.User != "" {
 		return fmt.Errorf("--user needs a password in %s", enginePassword)

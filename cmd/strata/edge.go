@@ -20,7 +20,7 @@ import (
 
 // serveEdge is the one address of an installation of several nodes.
 func serveEdge(ctx context.Context, args []string, out io.Writer) error {
-	loaded, err := load("edge", args, nil)
+	loaded, err := load("edge", args, out, nil)
 	if err != nil {
 		return err
 	}

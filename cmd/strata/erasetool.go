@@ -43,7 +43,7 @@ func erase(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("usage: strata erase SUBJECT --workspace W [--reason R] [--server URL] [--backup DIR] [flags]")
 	}
 	order := eraseOrder{subject: args[0]}
-	loaded, err := load("erase", args[1:], func(flags *flag.FlagSet) {
+	loaded, err := load("erase", args[1:], out, func(flags *flag.FlagSet) {
 		flags.StringVar(&order.workspace, "workspace", "", "`id` of the workspace whose data names the subject")
 		flags.StringVar(&order.reason, "reason", "", "kept as proof; do not describe the person")
 		flags.StringVar(&order.server, "server", "", "`URL` of a running server, asked with the key in STRATA_API_KEY; its key decides the workspace")

@@ -44,11 +44,8 @@ func serveEventStore(ctx context.Context, args []string, out io.Writer) (err err
 	loader.Bind(fs)
 	var flags eventStoreFlags
 	flags.bind(fs)
-	if err := fs.Parse(args); err != nil {
+	if err := parse(fs, args, out); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("strata eventstore does not take %q", fs.Arg(0))
 	}
 	loaded, err := loader.Load()
 	if err != nil {

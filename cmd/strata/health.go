@@ -17,7 +17,7 @@ func health(ctx context.Context, args []string, out io.Writer) (err error) {
 	var url string
 	var live bool
 	var within time.Duration
-	loaded, err := load("health", args, func(fs *flag.FlagSet) {
+	loaded, err := load("health", args, out, func(fs *flag.FlagSet) {
 		fs.StringVar(&url, "url", "", "URL of the process; empty: on this machine, where --listen says")
 		fs.BoolVar(&live, "live", false, "only whether it is up, not whether it can serve")
 		fs.DurationVar(&within, "within", 5*time.Second, "how long it may take to answer")

@@ -96,25 +96,42 @@ func usage(out io.Writer) error {
 	return err
 }
 
-// load reads the configuration for a subcommand; more declares its own flags.
-func load(name string, args []string, more func(*flag.FlagSet)) (*config.Loaded, error) {
+// load reads the configuration for a subcommand; more declares its own flags. Who
+// asks for help reads it on out.
+func load(name string, args []string, out io.Writer, more func(*flag.FlagSet)) (*config.Loaded, error) {
 	fs := flag.NewFlagSet("strata "+name, flag.ContinueOnError)
 	loader := config.NewLoader(os.Environ())
 	loader.Bind(fs)
 	if more != nil {
 		more(fs)
 	}
-	if err := fs.Parse(args); err != nil {
+	if err := parse(fs, args, out); err != nil {
 		return nil, err
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("strata %s does not take %q", name, fs.Arg(0))
 	}
 	return loader.Load()
 }
 
+// parse reads a subcommand's flags; nothing may follow them. Help is written to out, and
+// the error is [flag.ErrHelp] then. A flag that is wrong gets an error only: 150 lines of
+// help would bury it.
+func parse(fs *flag.FlagSet, args []string, out io.Writer) error {
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fs.SetOutput(out)
+		fs.Usage()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; -h lists the flags", err)
+	case fs.NArg() > 0:
+		return fmt.Errorf("%s does not take %q", fs.Name(), fs.Arg(0))
+	}
+	return nil
+}
+
 func printConfig(_ context.Context, args []string, out io.Writer) error {
-	loaded, err := load("config", args, nil)
+	loaded, err := load("config", args, out, nil)
 	if err != nil {
 		return err
 	}

@@ -437,8 +437,11 @@ func TestTools(t *testing.T) {
 			t.Errorf("%v: %s", wrong, said)
 		}
 	}
-	if _, err := strata(t, "config", "-h"); !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("-h: %v", err)
+	if said, err := strata(t, "config", "-h"); !errors.Is(err, flag.ErrHelp) || !strings.Contains(said, "-data-dir") {
+		t.Errorf("-h: %s %v", said, err)
+	}
+	if said, err := strata(t, "config", "--data-dri", "x"); err == nil || said != "" || !strings.Contains(err.Error(), "-data-dri; -h lists the flags") {
+		t.Errorf("a flag that there is not: %s %v", said, err)
 	}
 
 	segments, err := filepath.Glob(filepath.Join(dir, "log", "*.log"))

@@ -29,7 +29,7 @@ func rebuild(ctx context.Context, args []string, out io.Writer) error {
 	var compare bool
 	var server string
 	var rate int
-	loaded, err := load("rebuild", args[1:], func(fs *flag.FlagSet) {
+	loaded, err := load("rebuild", args[1:], out, func(fs *flag.FlagSet) {
 		fs.BoolVar(&compare, "compare", false, "leave the model as it is and compare it with a fresh fold of the log")
 		fs.StringVar(&server, "server", "", "rebuild at a running server with this URL, beside the living rows; the API key comes from "+keyVariable)
 		fs.IntVar(&rate, "events-per-second", 0, "with --server: fold at most so many events per second (0: as fast as it goes)")

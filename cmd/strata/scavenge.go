@@ -29,7 +29,7 @@ func (a *app) openScavenges(context.Context) (err error) {
 // shows any more. The server must not run; a running one is asked over its API.
 func scavengeLog(ctx context.Context, args []string, out io.Writer) (err error) {
 	o := embedded.ScavengeOptions{}
-	loaded, err := load("scavenge", args, func(fs *flag.FlagSet) {
+	loaded, err := load("scavenge", args, out, func(fs *flag.FlagSet) {
 		fs.Int64Var(&o.BytesPerSecond, "bytes-per-second", 0, "read and write at most so much; 0 is no limit")
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 // serveAs runs a role on one port until ctx ends, then drains.
 func serveAs(ctx context.Context, r role, args []string, out io.Writer) error {
-	loaded, err := load(r.String(), args, nil)
+	loaded, err := load(r.String(), args, out, nil)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 // verifyLog checks the event log of a data directory.
 func verifyLog(_ context.Context, args []string, out io.Writer) error {
-	loaded, err := load("verify", args, nil)
+	loaded, err := load("verify", args, out, nil)
 	if err != nil {
 		return err
 	}

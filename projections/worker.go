@@ -275,12 +275,12 @@ func (w *worker) caughtUp(ctx context.Context) error {
 	if err := w.file.removeOlder(); err != nil {
 		w.log.WarnContext(ctx, "files of older versions remain", "error", err)
 	}
+	w.condition.set(StateLive, nil) // first: who waits for what follows reads it
 	w.serving.Store(true)
 	if !w.isLive() {
 		close(w.live)
 		w.log.DebugContext(ctx, "read model is live", "position", w.mark.get())
 	}
-	w.condition.set(StateLive, nil)
 	return nil
 }
 

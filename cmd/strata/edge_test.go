@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"strata/streams"
+	"strata/test/kit"
 )
 
 // cluster is an installation of several nodes behind an edge. As an installation
@@ -35,6 +36,7 @@ func startCluster(t *testing.T, log streams.Store) *cluster {
 	}
 	c.installation = &installation{Server: httptest.NewServer(edgePages(e))}
 	c.client = c.Server.Client()
+	c.client.Transport = kit.Patient(c.client.Transport)
 	t.Cleanup(c.Server.Close)
 	return c
 }

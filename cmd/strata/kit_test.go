@@ -22,6 +22,7 @@ import (
 	"strata/domain"
 	"strata/internal/config"
 	"strata/streams"
+	"strata/test/kit"
 )
 
 // installation is a whole Strata in this process, without the network and the
@@ -82,6 +83,7 @@ func (i *installation) begin(t *testing.T, a *app, prepare ...func(*app)) {
 	}
 	i.Server = httptest.NewServer(i.app.requests.count(router))
 	i.client = i.Server.Client()
+	i.client.Transport = kit.Patient(i.client.Transport)
 }
 
 // close stops the installation; it may be called again.
@@ -91,7 +93,7 @@ func (i *installation) close(t *testing.T) func() {
 		if i.Server != nil {
 			i.Server.Close()
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := i.app.requests.ended(ctx); err != nil {
 			t.Error("requests do not end")
@@ -109,7 +111,7 @@ func start(t *testing.T) *installation { return install(t, t.TempDir()) }
 // brings about.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -237,7 +239,7 @@ func (s *socket) say(v any) {
 // hear returns the next frame; nil when the connection ended.
 func (s *socket) hear() map[string]any {
 	s.t.Helper()
-	if err := s.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := s.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.t.Fatal(err)
 	}
 	var v map[string]any

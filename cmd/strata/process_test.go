@@ -323,7 +323,7 @@ func TestShutdown(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("it does not stop")
 			}
 			answered, failed := len(logged[conversation.TurnAnswered](t, s.installation)), len(logged[conversation.TurnFailed](t, s.installation))

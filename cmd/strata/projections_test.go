@@ -124,9 +124,10 @@ func TestParkedEventsOverTheAPI(t *testing.T) {
 	if all[0].Position != uint64(at) || all[0].Error == "" || all[0].Waiting || !all[1].Waiting {
 		t.Errorf("%+v", all)
 	}
-	if p := projectionNamed(t, s, "sessions"); p.Parked != 2 || p.Status != "running" {
-		t.Errorf("%+v", p)
-	}
+	eventually(t, "both are counted, and the model goes on", func() bool {
+		p := projectionNamed(t, s, "sessions")
+		return p.Parked == 2 && p.Status == "running"
+	})
 	seen := decoded[item](t, call(t, s, "GET", fmt.Sprintf("%s/%d", path, at), nil).must(t, http.StatusOK))
 	if string(seen.Raw) != `{"a":1}` || seen.DecodeError == "" {
 		t.Errorf("%+v", seen)
@@ -201,7 +202,10 @@ func TestRebuildAtARunningServer(t *testing.T) {
 func TestParkedEventsShow(t *testing.T) {
 	s := start(t)
 	poison(t, s, session.Aggregate.Stream("ses_poisoned"))
-	eventually(t, "the event is parked", func() bool { return projectionNamed(t, s, "sessions").Parked == 1 })
+	eventually(t, "the event is parked", func() bool {
+		p := projectionNamed(t, s, "sessions")
+		return p.Parked == 1 && p.State == "live"
+	})
 	for path, want := range map[string]string{
 		"/metrics": `strata_projection_parked_events{projection="sessions"} 1`,
 		"/readyz":  `"model":"sessions","version":1,"state":"live","ready":true`,

@@ -18,6 +18,7 @@ import (
 	"strata/internal/eventstore/eventstoretest"
 	"strata/streams/archive"
 	"strata/streams/embedded"
+	"strata/test/kit"
 )
 
 // overServer is the configuration of an installation over a server's log.
@@ -122,6 +123,7 @@ func TestMoveToAServersLog(t *testing.T) {
 	}
 	i.Server = httptest.NewServer(i.app.requests.count(router))
 	i.client = i.Server.Client()
+	i.client.Transport = kit.Patient(i.client.Transport)
 	eventually(t, "what was said before is read", func() bool {
 		got := call(t, i, "GET", "/v1/sessions/"+uid+"/events?limit=100", nil)
 		return got.Status == http.StatusOK && strings.Contains(string(got.Data), "said before the move")

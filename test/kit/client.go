@@ -25,10 +25,10 @@ type Client struct {
 // Client is a client with the admin key.
 func (s *Server) Client() *Client { return s.ClientFor(AdminKey) }
 
-// ClientFor is a client with a key.
+// ClientFor is a client with a key. Its reads show its own writes, see [Patient].
 func (s *Server) ClientFor(key string) *Client {
 	transport := &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512, DisableCompression: true}
-	return &Client{URL: s.URL, Key: key, HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
+	return &Client{URL: s.URL, Key: key, HTTP: &http.Client{Transport: Patient(transport), Timeout: time.Minute}}
 }
 
 // Raw is a body that is sent as it is; with a type other than JSON say so in a header.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"strata/domain"
+	"strata/domain/agentrun"
 	"strata/domain/argument"
 	"strata/domain/budget"
 	"strata/domain/catalogue"
@@ -28,11 +30,14 @@ import (
 	"strata/domain/evaluation"
 	"strata/domain/identity"
 	"strata/domain/insight"
+	"strata/domain/knowledge"
 	"strata/domain/memory"
+	"strata/domain/personaupload"
 	"strata/domain/secret"
 	"strata/domain/session"
 	"strata/domain/timer"
 	"strata/domain/training"
+	"strata/domain/workflowrun"
 )
 
 var update = flag.Bool("update", false, "write testdata/folds.json")
@@ -56,6 +61,8 @@ func rich(t rapid.TB) []aggregate {
 		describe(t, memory.Aggregate, "memory"), describe(t, timer.Aggregate, "timer"), describe(t, session.Aggregate, "session"), describe(t, identity.Organizations, "identity"),
 		describe(t, identity.Workspaces, "identity"), describe(t, identity.Users, "identity"), describe(t, identity.APIKeys, "identity"), describe(t, identity.Invitations, "identity"),
 		describe(t, secret.Aggregate, "secret"), describe(t, evaluation.Aggregate, "evaluation"), describe(t, training.Aggregate, "training"), describe(t, training.Models, "training"),
+		describe(t, agentrun.Aggregate, "agentrun"), describe(t, workflowrun.Aggregate, "workflowrun"), describe(t, knowledge.Bases, "knowledge"), describe(t, knowledge.Documents, "knowledge"),
+		describe(t, memory.Vectors, "memory"), describe(t, personaupload.Aggregate, "personaupload"),
 	}
 	claims := describe(t, claim.Aggregate, "")
 	claims.facts = []domain.Fact{claim.Taken{Kind: "app", Name: "Support", Owner: "app_1"}, claim.Released{Owner: "app_1"}}
@@ -207,6 +214,35 @@ func TestEveryStateComesBackFromItsSnapshot(t *testing.T) {
 				a.check(t, history(a.category, facts), rapid.IntRange(1, len(facts)).Draw(t, "cut"))
 			})
 		})
+	}
+}
+
+var (
+	folding    = regexp.MustCompile(`(?s)&domain\.Aggregate\[\w+\]\{(.*?)\n\}`)
+	categories = regexp.MustCompile(`Category:\s*"(\w+)"`)
+)
+
+// Every aggregate whose fold has a name is among those that are tested here.
+func TestEveryFoldIsTested(t *testing.T) {
+	tested := map[string]bool{}
+	for _, a := range rich(t) {
+		tested[a.category] = true
+	}
+	files, err := filepath.Glob("../domain/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range folding.FindAllSubmatch(text, -1) {
+			category := categories.FindSubmatch(found[1])
+			if bytes.Contains(found[1], []byte("Fold:")) && (category == nil || !tested[string(category[1])]) {
+				t.Errorf("%s: the fold of %s is not tested", file, category)
+			}
+		}
 	}
 }
 

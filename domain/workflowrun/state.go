@@ -3,6 +3,7 @@ package workflowrun
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ type Step struct {
 	Open      *StepOpened
 	Answer    *HumanAnswered
 	Child     *ChildEnded
+	Past      []string // runs of earlier attempts, which have ended
 	Result    Result
 	Error     Failure
 }
@@ -75,12 +77,12 @@ type State struct {
 	FinishedAt time.Time
 	IsReported bool
 
-	graph *workflow.Graph
+	graph *workflow.Graph `snapshot:"derived"`
 }
 
 // Aggregate folds runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "2",
+	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "3",
 	New:   func(id string) *State { return &State{ID: id, Steps: map[string]*Step{}} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -160,6 +162,9 @@ func (s *State) failed(f StepFailed) {
 	st.Attempt, st.Error, st.Result = f.Attempt, f.Error, f.Result
 	switch {
 	case !f.RetryAt.IsZero():
+		if st.Child != nil {
+			st.Past = append(slices.Clone(st.Past), st.Child.Run)
+		}
 		st.Phase, st.RetryAt, st.Open, st.Answer, st.Child = Retrying, f.RetryAt, nil, nil, nil
 	case f.Handled:
 		st.Phase = Handled

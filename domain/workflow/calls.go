@@ -11,7 +11,7 @@ import (
 // KnowledgeConfig is the config of a knowledge node.
 type KnowledgeConfig struct {
 	DatasetIDs     []string        `json:"dataset_ids"` // ids or names of knowledge bases
-	Query          string          `json:"query"`
+	Query          FilledText      `json:"query"`
 	TopK           int             `json:"top_k"`
 	Mode           string          `json:"mode"`
 	ScoreThreshold *float64        `json:"score_threshold"`
@@ -47,7 +47,7 @@ func IsTool(name string) bool {
 type AgentConfig struct {
 	Agent     string         `json:"agent"`   // id or name
 	Version   int            `json:"version"` // 0: the current one
-	Message   string         `json:"message"` // for short: input of {message}
+	Message   FilledText     `json:"message"` // for short: input of {message}
 	Input     map[string]any `json:"input"`
 	Variables map[string]any `json:"variables"`
 }

@@ -98,6 +98,7 @@ func (c *checker) own(n *Node, at string) {
 	case Human:
 		var h HumanConfig
 		c.read(n, config, &h)
+		c.optionalText(n, config, "prompt")
 		c.schema(config+".schema", h.Schema)
 		for _, d := range h.Decisions {
 			c.add(d == "" || d == ErrorHandle || len(d) > 100, invalid, config+".decisions", "must be words of at most 100 letters other than %q", ErrorHandle)
@@ -141,12 +142,15 @@ func (c *checker) llm(n *Node, config string) {
 	_, prompt := n.Config["prompt"]
 	messages, given := n.Config["messages"]
 	c.add(!prompt && !given, missing, config, "needs prompt or messages")
+	c.optionalText(n, config, "prompt")
+	c.optionalText(n, config, "system")
 	list, is := messages.([]any)
 	c.add(given && !is, invalid, config+".messages", "must be a list")
 	for _, m := range list {
 		object, is := m.(map[string]any)
 		role, _ := object["role"].(string)
-		c.add(!is || !slices.Contains([]string{"system", "user", "assistant"}, role) && !strings.Contains(role, "{{"), invalid, config+".messages",
+		_, text := object["content"].(string)
+		c.add(!is || !text || !slices.Contains([]string{"system", "user", "assistant"}, role) && !strings.Contains(role, "{{"), invalid, config+".messages",
 			"must be messages with a role of system, user or assistant, and content")
 	}
 }

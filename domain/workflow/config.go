@@ -63,17 +63,47 @@ type Rule struct {
 	Message    string `json:"message"`
 }
 
+// FilledText is a text of a config, its places filled in. One that is a single place
+// comes to its expression's value, whatever that is; it is written as in any other text.
+type FilledText string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *FilledText) UnmarshalJSON(value []byte) error {
+	var text string // null leaves it empty
+	if json.Unmarshal(value, &text) != nil {
+		text = string(value)
+	}
+	*t = FilledText(text)
+	return nil
+}
+
+// FilledTexts are such texts by name.
+type FilledTexts map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *FilledTexts) UnmarshalJSON(value []byte) error {
+	var texts map[string]FilledText
+	if err := json.Unmarshal(value, &texts); err != nil {
+		return err
+	}
+	*t = make(FilledTexts, len(texts))
+	for name, text := range texts {
+		(*t)[name] = string(text)
+	}
+	return nil
+}
+
 // ChatTurn is a message of an llm node.
 type ChatTurn struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	Role    string     `json:"role"`
+	Content FilledText `json:"content"`
 }
 
 // LLMConfig is the config of an llm node, its places filled in.
 type LLMConfig struct {
 	Model       string     `json:"model"`
-	System      string     `json:"system"`
-	Prompt      string     `json:"prompt"`
+	System      FilledText `json:"system"`
+	Prompt      FilledText `json:"prompt"`
 	Messages    []ChatTurn `json:"messages"`
 	Temperature *float64   `json:"temperature"`
 	MaxTokens   int        `json:"max_tokens"`
@@ -82,12 +112,12 @@ type LLMConfig struct {
 
 // HTTPConfig is the config of an http node.
 type HTTPConfig struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"`
-	Query   map[string]any    `json:"query"`
-	Body    json.RawMessage   `json:"body"`
-	Expect  []int             `json:"expect"` // statuses that are success; below 400 when absent
+	Method  string          `json:"method"`
+	URL     string          `json:"url"`
+	Headers FilledTexts     `json:"headers"`
+	Query   map[string]any  `json:"query"`
+	Body    json.RawMessage `json:"body"`
+	Expect  []int           `json:"expect"` // statuses that are success; below 400 when absent
 }
 
 // Headers are the headers of an http node as its config has them, its places not
@@ -126,7 +156,7 @@ func (n *Node) WithHeaders(texts map[string]string) Node {
 
 // HumanConfig is the config of a human node.
 type HumanConfig struct {
-	Prompt    string         `json:"prompt"`
+	Prompt    FilledText     `json:"prompt"`
 	Decisions []string       `json:"decisions"`
 	Schema    map[string]any `json:"schema"` // of the payload
 }

@@ -4,12 +4,12 @@ import "math"
 
 // ConnectorConfig is the config of a connector node.
 type ConnectorConfig struct {
-	Connector string `json:"connector"` // id
-	Operation string `json:"operation"`
-	Prefix    string `json:"prefix"` // of the files that are listed
-	File      string `json:"file"`
-	Offset    int    `json:"offset"` // rows to leave out from the beginning
-	Limit     int    `json:"limit"`  // of files or rows
+	Connector string     `json:"connector"` // id
+	Operation string     `json:"operation"`
+	Prefix    FilledText `json:"prefix"` // of the files that are listed
+	File      FilledText `json:"file"`
+	Offset    int        `json:"offset"` // rows to leave out from the beginning
+	Limit     int        `json:"limit"`  // of files or rows
 }
 
 // What a connector node does.

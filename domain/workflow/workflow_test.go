@@ -178,3 +178,40 @@ func FuzzProblems(f *testing.F) {
 		}
 	})
 }
+
+// A text that is one place can come to anything; where a text is wanted, it is
+// written as it is within a longer one.
+func TestFilledTexts(t *testing.T) {
+	for value, want := range map[string]string{`"a"`: "a", `2.5`: "2.5", `true`: "true", `[1,"b"]`: `[1,"b"]`, `{"c":null}`: `{"c":null}`, `null`: ""} {
+		var v any
+		if err := json.Unmarshal([]byte(value), &v); err != nil {
+			t.Fatal(err)
+		}
+		turn := map[string]any{"role": "user", "content": v}
+		var (
+			l workflow.LLMConfig
+			h workflow.HTTPConfig
+			w workflow.HumanConfig
+			k workflow.KnowledgeConfig
+			a workflow.AgentConfig
+			c workflow.ConnectorConfig
+		)
+		for _, one := range []struct {
+			config map[string]any
+			into   any
+		}{
+			{map[string]any{"prompt": v, "system": v, "messages": []any{turn}}, &l}, {map[string]any{"headers": map[string]any{"x": v}}, &h},
+			{map[string]any{"prompt": v}, &w}, {map[string]any{"query": v}, &k}, {map[string]any{"message": v}, &a}, {map[string]any{"prefix": v, "file": v}, &c},
+		} {
+			if err := workflow.Read(one.config, one.into); err != nil {
+				t.Fatalf("%s: %v", value, err)
+			}
+		}
+		got := []workflow.FilledText{l.Prompt, l.System, l.Messages[0].Content, workflow.FilledText(h.Headers["x"]), w.Prompt, k.Query, a.Message, c.Prefix, c.File}
+		for i, text := range got {
+			if string(text) != want {
+				t.Errorf("%s: text %d is %q, want %q", value, i, text, want)
+			}
+		}
+	}
+}

@@ -286,7 +286,7 @@ func (c EndChild) Decide(_ domain.Env, s *State) ([]domain.Fact, error) {
 		return nil, domain.NotFound(Aggregate.Noun, s.ID)
 	}
 	st := s.Steps[c.Step]
-	if s.Erased || st == nil || st.Child != nil && st.Child.Run == c.Run {
+	if s.Erased || st == nil || st.Child != nil && st.Child.Run == c.Run || slices.Contains(st.Past, c.Run) {
 		return nil, nil
 	}
 	// A run can end before the step that has started it is known to wait for it: it is

@@ -179,7 +179,7 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 			return
 		}
 	case Child:
-		if st.Child == nil {
+		if !st.childOver(now, p) {
 			return
 		}
 	case Items:
@@ -188,6 +188,20 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 		}
 	}
 	p.Steps = append(p.Steps, finish)
+}
+
+// childOver tells whether a step has waited long enough for another run: it has ended,
+// or its time is up.
+func (s *Step) childOver(now time.Time, p *Plan) bool {
+	if s.Child != nil {
+		return true
+	}
+	until := s.Open.Until
+	if until.IsZero() || !now.Before(until) {
+		return !until.IsZero()
+	}
+	p.wake(until)
+	return false
 }
 
 // planItems adds what is to be done for the items of a loop, in their order and
@@ -208,7 +222,7 @@ func (s *State) planItems(id string, node *workflow.Node, now time.Time, p *Plan
 			break
 		}
 		if st != nil && st.Phase == Opened {
-			if st.Child != nil {
+			if st.childOver(now, p) {
 				p.Steps = append(p.Steps, Intent{Step: step, Attempt: st.Attempt})
 			}
 			continue

@@ -258,3 +258,32 @@ func TestCarry(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A step waits for another run no longer than until its time, and what a run of an
+// earlier attempt reports then is not taken for an end of the next.
+func TestRunsThatAreWaitedForTooLong(t *testing.T) {
+	now := domaintest.Now
+	waits := opened
+	waits.Until, waits.Items = now.Add(time.Second), nil
+	history := []domain.Fact{started, aEnded, bBegan, waits}
+	s := domaintest.Fold(workflowrun.Aggregate, "run_1", history...)
+	if p := s.Plan(now); len(p.Steps) != 0 || !p.Wake.Equal(waits.Until) {
+		t.Errorf("before its time: %+v", p)
+	}
+	if p := s.Plan(waits.Until); len(p.Steps) != 1 || p.Steps[0] != (workflowrun.Intent{Step: "b", Attempt: 1}) {
+		t.Errorf("at its time: %+v", p)
+	}
+	late := workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusCancelled, Usage: workflowrun.Usage{Prompt: 5}, Subject: "user_bob"}
+	report := workflowrun.EndChild{ChildEnded: late}
+	given := func(facts ...domain.Fact) *domaintest.Scenario[workflowrun.State] {
+		return domaintest.Given(t, workflowrun.Aggregate, append(slices.Clone(history), facts...)...).Of("run_1")
+	}
+	again := workflowrun.StepBegan{Step: "b", Attempt: 2, Execution: 1}
+	given().When(report).Then(late)
+	given(late).When(report).Then()
+	given(late, bFailed).When(report).Then()
+	given(late, bFailed, again).When(report).Then()
+	next := late
+	next.Run = "run_3"
+	given(late, bFailed, again).When(workflowrun.EndChild{ChildEnded: next}).Then(next)
+}

@@ -61,7 +61,7 @@ func (s *Service) search(ctx context.Context, run steps.Ref, j *job, vars map[st
 	out := came{input: config}
 	ctx, cancel := j.within(ctx, searchTime)
 	defer cancel()
-	found, err := library.FindPatiently(ctx, s.Library, j.payer(run), knowledge.Question{Bases: c.DatasetIDs, Query: c.Query, Mode: knowledge.Mode(cmp.Or(c.Mode, string(knowledge.Hybrid))),
+	found, err := library.FindPatiently(ctx, s.Library, j.payer(run), knowledge.Question{Bases: c.DatasetIDs, Query: string(c.Query), Mode: knowledge.Mode(cmp.Or(c.Mode, string(knowledge.Hybrid))),
 		Filter: c.Filter, MinScore: c.ScoreThreshold, Limit: cmp.Or(c.TopK, workflow.DefaultTopK)})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && domain.CodeOf(err) != domain.CodeUnavailable {

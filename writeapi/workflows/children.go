@@ -49,7 +49,11 @@ func (j *job) childEnded(what string) (came, error) {
 		if j.ended.Error != nil && j.ended.Error.Message != "" {
 			message += ": " + j.ended.Error.Message
 		}
-		return came{}, passing{domain.Errorf(domain.CodeWorkflow, "%s", message)}
+		code := domain.CodeWorkflow
+		if j.ended.Error != nil && j.ended.Error.Code == string(domain.CodeTimeout) {
+			code = domain.CodeTimeout
+		}
+		return came{}, passing{domain.Errorf(code, "%s", message)}
 	}
 	var outputs any
 	err := json.Unmarshal(j.ended.Outputs, &outputs)
@@ -83,7 +87,7 @@ func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, 
 	if err != nil {
 		return came{input: config}, mark(err)
 	}
-	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: out.ID}}, nil
+	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: out.ID, Until: s.until(j)}}, nil
 }
 
 // runAgent starts the run of an agent, and ends when that has ended.
@@ -110,6 +114,35 @@ func (s *Service) runAgent(ctx context.Context, run steps.Ref, step string, j *j
 		return came{input: config}, mark(err)
 	}
 	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: id}}, nil
+}
+
+// giveUp cancels the run that a step has waited for as long as its node allows. One
+// that has ended in the very last moment counts as it has ended.
+func (s *Service) giveUp(ctx context.Context, run steps.Ref, step string, j *job) (domain.Decider[workflowrun.State], error) {
+	req := commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: j.open.Child, CorrelationID: run.ID}
+	if _, err := s.steer(ctx, req, workflowrun.Cancel{Reason: "the step that started it does not wait any longer"}); err != nil && !over(err) {
+		return nil, err
+	}
+	late := workflowrun.ChildEnded{Step: step, Run: req.ID, Status: workflowrun.StatusCancelled,
+		Error: &workflowrun.Failure{Code: string(domain.CodeTimeout), Message: "it took longer than the node's timeout_ms allows"}}
+	end, err := commands.Load(ctx, s.Handler, workflowrun.Aggregate, req.Principal, req.ID, func(l *commands.Loaded[workflowrun.State]) workflowrun.ChildEnded {
+		end := late
+		end.Usage, end.Cost = l.State.Usage, l.State.Cost
+		if status := l.State.End; status == workflowrun.StatusCompleted || status == workflowrun.StatusFailed {
+			end.Status, end.Outputs, end.Error = status, l.State.Outputs, l.State.Error
+		}
+		return end
+	})
+	if over(err) {
+		end, err = late, nil
+	}
+	return workflowrun.EndChild{ChildEnded: end}, err
+}
+
+// over tells whether an error says that a run has ended, or is gone.
+func over(err error) bool {
+	code := domain.CodeOf(err)
+	return err != nil && (code == domain.CodeConflict || code == domain.CodeNotFound || code == domain.CodeGone)
 }
 
 // report tells the run that waits for this one how it ended.
@@ -155,7 +188,7 @@ func (s *Service) cancelChild(ctx context.Context, run steps.Ref, step string, j
 	} else {
 		_, err = s.steer(ctx, req, workflowrun.Cancel{Reason: reason})
 	}
-	if code := domain.CodeOf(err); err != nil && code != domain.CodeConflict && code != domain.CodeNotFound && code != domain.CodeGone {
+	if err != nil && !over(err) {
 		return nil, err
 	}
 	return workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: step, Run: id, Status: workflowrun.StatusCancelled}}, nil

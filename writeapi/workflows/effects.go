@@ -53,13 +53,13 @@ func (s *Service) ask(ctx context.Context, run steps.Ref, j *job, vars map[strin
 	}
 	params := gateway.ChatParams{Model: cmp.Or(c.Model, defaultModel), Temperature: c.Temperature, MaxTokens: c.MaxTokens}
 	if c.System != "" {
-		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: c.System})
+		params.Messages = append(params.Messages, gateway.Message{Role: "system", Content: string(c.System)})
 	}
 	for _, m := range c.Messages {
-		params.Messages = append(params.Messages, gateway.Message{Role: m.Role, Content: m.Content})
+		params.Messages = append(params.Messages, gateway.Message{Role: m.Role, Content: string(m.Content)})
 	}
 	if c.Prompt != "" {
-		params.Messages = append(params.Messages, gateway.Message{Role: "user", Content: c.Prompt})
+		params.Messages = append(params.Messages, gateway.Message{Role: "user", Content: string(c.Prompt)})
 	}
 	out := came{input: config}
 	request, err := gateway.NewChat(params)

@@ -49,13 +49,13 @@ func (s *Service) filesOf(ctx context.Context, p domain.Principal, c *workflow.C
 	limit := cmp.Or(c.Limit, workflow.DefaultRows)
 	switch c.Operation {
 	case workflow.ListFiles:
-		files, err := s.Connectors.List(ctx, p, c.Connector, c.Prefix, limit)
+		files, err := s.Connectors.List(ctx, p, c.Connector, string(c.Prefix), limit)
 		if err != nil {
 			return nil, err
 		}
 		return plainJSON(map[string]any{"files": files, "count": len(files)})
 	case workflow.ReadFile:
-		text, err := s.Connectors.Text(ctx, p, c.Connector, c.File, maxResponse)
+		text, err := s.Connectors.Text(ctx, p, c.Connector, string(c.File), maxResponse)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (s *Service) filesOf(ctx context.Context, p domain.Principal, c *workflow.C
 		}
 		return object, nil
 	case workflow.ReadRows:
-		rows, err := s.Connectors.Rows(ctx, p, c.Connector, c.File, c.Offset, limit)
+		rows, err := s.Connectors.Rows(ctx, p, c.Connector, string(c.File), c.Offset, limit)
 		if err != nil {
 			return nil, err
 		}

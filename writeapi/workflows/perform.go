@@ -38,6 +38,9 @@ func (s *Service) perform(ctx context.Context, run steps.Ref, step string, j job
 	if j.cancelled {
 		return s.cancelChild(ctx, run, step, &j)
 	}
+	if j.open != nil && j.open.Awaits == workflowrun.Child && j.ended == nil {
+		return s.giveUp(ctx, run, step, &j)
+	}
 	vars, err := j.variables(run.ID)
 	if err != nil {
 		return nil, fmt.Errorf("variables of %s: %w", step, err)
@@ -265,11 +268,7 @@ func (s *Service) human(j *job, vars map[string]any) (came, error) {
 			return came{}, err
 		}
 		config["decisions"] = j.node.Decisions()
-		o := &workflowrun.StepOpened{Awaits: workflowrun.Human}
-		if j.node.TimeoutMS > 0 {
-			o.Until = s.Handler.Now().Add(time.Duration(j.node.TimeoutMS) * time.Millisecond).Truncate(time.Microsecond)
-		}
-		return came{input: config, opens: o}, nil
+		return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Human, Until: s.until(j)}}, nil
 	case j.answer == nil:
 		return came{}, domain.Errorf(domain.CodeTimeout, "nobody decided in time")
 	}
@@ -280,6 +279,15 @@ func (s *Service) human(j *job, vars map[string]any) (came, error) {
 		}
 	}
 	return came{handle: j.answer.Decision, output: map[string]any{"decision": j.answer.Decision, "payload": payload, "by": j.answer.By}}, nil
+}
+
+// until is when a step that opens now has waited as long as its node allows; zero:
+// the node does not say.
+func (s *Service) until(j *job) time.Time {
+	if j.node.TimeoutMS == 0 {
+		return time.Time{}
+	}
+	return s.Handler.Now().Add(time.Duration(j.node.TimeoutMS) * time.Millisecond).Truncate(time.Microsecond)
 }
 
 // loop opens a step for its items, and gathers what came of them.

@@ -16,7 +16,9 @@ type Aggregate[S any] struct {
 	// Fold names the way events are folded. It changes whenever Apply would make
 	// another state of the same events, so that states kept on disk by an
 	// earlier program are not taken for its own. The state's Go type need not be
-	// named: it is looked at.
+	// named: it is looked at. States are kept as JSON; an unexported field that
+	// Apply makes again from the others when it is missing has the tag
+	// `snapshot:"derived"`.
 	Fold string
 
 	// New makes the state of a stream that has no event yet.

@@ -139,10 +139,8 @@ func TestReadYourWrites(t *testing.T) {
 		e := c.Create(t, "/v1/sessions/"+s.Str("uid")+"/events", object{"author": "u", "content": object{}})
 		c.Get(t, "/v1/sessions/"+s.Str("uid")+kit.Query("min_position", e.Position())).Want("event_count", 1)
 	}
-	once := *c.Client
-	once.HTTP = &http.Client{Timeout: time.Minute} // asks no second time
 	began := time.Now()
-	ahead := once.Get(t, "/v1/sessions", "Strata-Min-Position", "99999999999")
+	ahead := c.Get(t, "/v1/sessions", "Strata-Min-Position", "99999999999")
 	if ahead.Header.Get("Strata-Lag") == "" {
 		t.Error("a read that could not wait long enough does not tell its lag")
 	}

@@ -26,4 +26,12 @@ func TestPatient(t *testing.T) {
 		t.Errorf("asked %d times, answered %+v", asked, a.Header)
 	}
 	a.Want("query", "zebra")
+
+	// A position that will never be is asked for once.
+	asked = 0
+	c.Post(t, "/search"+Query("min_position", "18446744073709551615"), Raw(`{}`))
+	c.Post(t, "/search", Raw(`{}`), "Strata-Min-Position", "99999999999")
+	if asked != 2 {
+		t.Errorf("two were asked %d times", asked)
+	}
 }

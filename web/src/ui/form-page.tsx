@@ -12,6 +12,8 @@ interface Props {
   pending: boolean
   /** What no field of the form shows. */
   error: unknown
+  /** What is to be known or decided before it is saved. */
+  notice?: ReactNode
   onSubmit: () => void
   onCancel: () => void
   wide?: boolean
@@ -19,7 +21,7 @@ interface Props {
 }
 
 /** A form that has a page of its own, as it is too long for a dialog. */
-export function FormPage({ trail, title, lead, action, pending, error, onSubmit, onCancel, wide = false, children }: Props) {
+export function FormPage({ trail, title, lead, action, pending, error, notice, onSubmit, onCancel, wide = false, children }: Props) {
   function submit(event: FormEvent) {
     event.preventDefault()
     onSubmit()
@@ -30,6 +32,7 @@ export function FormPage({ trail, title, lead, action, pending, error, onSubmit,
       <PageHeader title={title} lead={lead} />
       <form onSubmit={submit} aria-label={title} className="space-y-5">
         {children}
+        {notice}
         {Boolean(error) && <ErrorState error={error} />}
         <div className="flex flex-wrap justify-end gap-2">
           <Button onClick={onCancel}>Cancel</Button>

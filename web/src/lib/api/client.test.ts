@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { ApiClient, ApiError, queryString } from './client'
+import { ApiClient, ApiError, hasMovedOn, queryString } from './client'
 
 interface Answer {
   status?: number
@@ -85,6 +85,23 @@ test('a read by POST sees earlier writes, and so does one after an event was see
   expect(await api.query('/list', { limit: 1 })).toEqual({ data: [1] })
   await api.post('/b')
   expect(asked.map(({ init }) => header(init, 'Strata-Min-Position'))).toEqual(['9', '9', null])
+})
+
+describe('what somebody else may change meanwhile', () => {
+  test('is read with the tag of its revision, and written only while it is there', async () => {
+    const { api, asked } = clientOf({ body: { success: true, data: { id: 'x' } }, headers: { ETag: '"7"' } }, { body: {} }, { body: {} })
+    expect(await api.getTagged('/a')).toEqual({ id: 'x', etag: '"7"' })
+    await api.patch('/a', {}, '"7"')
+    await api.patch('/a', {})
+    expect(asked.map(({ init }) => header(init, 'If-Match'))).toEqual([null, '"7"', null])
+  })
+
+  test('a write that came too late is told from other conflicts', async () => {
+    const late = { code: 'CONFLICT', message: 'agent "a" is at revision 8, not 7', params: { revision: 8 } }
+    const { api } = clientOf({ status: 409, body: { success: false, error: late } }, { status: 409, body: { error: 'taken', code: 'CONFLICT' } }, { status: 412, body: null })
+    const cameLate = async () => hasMovedOn(await failure(api.patch('/a', {}, '"7"')))
+    expect([await cameLate(), await cameLate(), await cameLate()]).toEqual([true, false, true])
+  })
 })
 
 test('files are sent as a form whose type the browser writes', async () => {

@@ -9,6 +9,7 @@ interface ErrorFacts {
   code: string
   message: string
   details?: FieldFault[]
+  params?: Record<string, unknown>
   requestId?: string
 }
 
@@ -17,6 +18,7 @@ export class ApiError extends Error {
   readonly status: number
   readonly code: string
   readonly details: FieldFault[]
+  readonly params: Record<string, unknown>
   readonly requestId: string
 
   constructor(facts: ErrorFacts) {
@@ -25,9 +27,18 @@ export class ApiError extends Error {
     this.status = facts.status
     this.code = facts.code
     this.details = facts.details ?? []
+    this.params = facts.params ?? {}
     this.requestId = facts.requestId ?? ''
   }
 }
+
+/** Whether a write was refused because somebody else has written since: a 409 for other reasons names no revision. */
+export function hasMovedOn(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 412 || (error.status === 409 && error.params.revision !== undefined))
+}
+
+/** A resource with the tag of its revision, for a write that is to replace no other one. */
+export type Tagged<T> = T & { etag: string }
 
 export interface Page<T> {
   items: T[]
@@ -80,6 +91,12 @@ export class ApiClient {
     return unwrap(await this.send('GET', path + queryString(query), undefined, signal)) as T
   }
 
+  /** Reads one resource with the tag of its revision; the tag is empty where the server gives none. */
+  async getTagged<T extends object>(path: string, signal?: AbortSignal): Promise<Tagged<T>> {
+    const { response, parsed } = await this.exchange('GET', path, undefined, signal)
+    return { ...(unwrap(parsed) as T), etag: response.headers.get('ETag') ?? '' }
+  }
+
   /** Reads one page of a list of any mount. */
   async list<T>(path: string, query?: Query, signal?: AbortSignal): Promise<Page<T>> {
     const body = (await this.send('GET', path + queryString(query), undefined, signal)) as ListBody<T> | null
@@ -103,8 +120,9 @@ export class ApiClient {
     return unwrap(await this.send('PUT', path, body)) as T
   }
 
-  async patch<T>(path: string, body: unknown): Promise<T> {
-    return unwrap(await this.send('PATCH', path, body)) as T
+  /** Changes what is named; with a tag only while the resource is at that revision, else hasMovedOn says so of the error. */
+  async patch<T>(path: string, body: unknown, etag = ''): Promise<T> {
+    return unwrap((await this.exchange('PATCH', path, body, undefined, false, etag)).parsed) as T
   }
 
   async delete<T>(path: string): Promise<T> {
@@ -128,11 +146,12 @@ export class ApiClient {
     return response.blob()
   }
 
-  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal, reads = method === 'GET'): Promise<Response> {
+  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal, reads = method === 'GET', etag = ''): Promise<Response> {
     const headers: Record<string, string> = { Authorization: `Bearer ${this.token}` }
     const form = body instanceof FormData
     // Of a form the browser writes the type itself, with the boundary it has chosen.
     if (body !== undefined && !form) headers['Content-Type'] = 'application/json'
+    if (etag) headers['If-Match'] = etag
     if (reads && this.position > 0) headers['Strata-Min-Position'] = String(this.position)
     const init: RequestInit = { method, headers, credentials: 'omit' }
     if (body !== undefined) init.body = form ? body : JSON.stringify(body)
@@ -155,7 +174,11 @@ export class ApiClient {
   }
 
   private async send(method: string, path: string, body?: unknown, signal?: AbortSignal, reads?: boolean): Promise<unknown> {
-    const response = await this.fetch(method, path, body, signal, reads)
+    return (await this.exchange(method, path, body, signal, reads)).parsed
+  }
+
+  private async exchange(method: string, path: string, body?: unknown, signal?: AbortSignal, reads?: boolean, etag?: string) {
+    const response = await this.fetch(method, path, body, signal, reads, etag)
     const parsed = parse(await response.text())
     if (!response.ok) throw this.refusal(response, parsed)
     if (parsed === undefined) {
@@ -166,7 +189,7 @@ export class ApiClient {
         requestId: response.headers.get('X-Request-Id') ?? '',
       })
     }
-    return parsed
+    return { response, parsed }
   }
 }
 
@@ -204,6 +227,7 @@ function toError(response: Response, body: unknown): ApiError {
     code: typeof inner.code === 'string' ? inner.code : `HTTP_${response.status}`,
     message: typeof message === 'string' && message ? message : `The server answered ${response.status}.`,
     details: Array.isArray(inner.details) ? (inner.details as FieldFault[]) : [],
+    params: isObject(inner.params) ? inner.params : {},
     requestId: response.headers.get('X-Request-Id') ?? (typeof meta.requestId === 'string' ? meta.requestId : ''),
   })
 }

@@ -2,7 +2,11 @@ import { useState } from 'react'
 import type { Agent, AgentDraft } from '@/lib/api/agents'
 import { builtInTools } from '@/lib/api/agents'
 import { useBaseChoices, useMcpChoices, useMemoryChoices } from '@/lib/api/choices'
+import type { Tagged } from '@/lib/api/client'
+import { hasMovedOn } from '@/lib/api/client'
 import { canChat, useModels } from '@/lib/api/models'
+import type { Editing } from '@/lib/editing'
+import { useEditing } from '@/lib/editing'
 import { formFaults } from '@/lib/faults'
 import { useTitle } from '@/lib/hooks'
 import { readObject } from '@/lib/json'
@@ -10,8 +14,9 @@ import { navigate } from '@/lib/router'
 import { CheckList, TextArea } from '@/ui/fields'
 import { Field, Input, Select } from '@/ui/form'
 import { FormPage, FormSection, MoreFields } from '@/ui/form-page'
+import { OthersSaves } from '@/ui/moved-on'
 import { agentLink } from './agents-screen'
-import { useAgentCommands } from './use-agents'
+import { agentPath, useAgentCommands } from './use-agents'
 
 const statuses = ['active', 'draft', 'inactive', 'archived']
 
@@ -33,11 +38,11 @@ const schemaText = (schema: Record<string, unknown> | null | undefined) => (sche
 const numberText = (value: unknown) => (typeof value === 'number' ? String(value) : '')
 
 /** The form's own state: what is typed, as it is typed. */
-function useDraft(agent: Agent | undefined) {
+function draftOf(agent: Agent | undefined) {
   const config = agent?.config ?? {}
   const known = new Set(builtInTools.map(({ value }) => value))
   const tools = agent?.tools ?? []
-  const [draft, setDraft] = useState({
+  return {
     name: agent?.name ?? '',
     description: agent?.description ?? '',
     instructions: agent?.instructions ?? '',
@@ -52,14 +57,13 @@ function useDraft(agent: Agent | undefined) {
     inputSchema: schemaText(agent?.inputSchema),
     outputSchema: schemaText(agent?.outputSchema),
     limits: Object.fromEntries(limits.map(({ key }) => [key, numberText(config[key] ?? config[camel(key)])])) as Record<string, string>,
-  })
-  type Draft = typeof draft
-  const set = <K extends keyof Draft>(key: K, value: Draft[K]) => setDraft((now) => ({ ...now, [key]: value }))
-  return { draft, set }
+  }
 }
 
+type Draft = ReturnType<typeof draftOf>
+
 /** What is to be written, or what of it cannot be read. */
-function written(draft: ReturnType<typeof useDraft>['draft'], agent: Agent | undefined): { draft: AgentDraft } | { faults: Record<string, string> } {
+function written(draft: Draft, agent: Agent | undefined): { draft: AgentDraft } | { faults: Record<string, string> } {
   const input = readObject(draft.inputSchema)
   const output = readObject(draft.outputSchema)
   if (input.fault || output.fault) return { faults: { ...(input.fault && { inputSchema: input.fault }), ...(output.fault && { outputSchema: output.fault }) } }
@@ -90,19 +94,20 @@ function written(draft: ReturnType<typeof useDraft>['draft'], agent: Agent | und
 }
 
 /** Makes an agent, or changes one. */
-export function AgentForm({ agent }: { agent?: Agent }) {
+export function AgentForm({ agent }: { agent?: Tagged<Agent> }) {
   const title = agent ? `Edit ${agent.name}` : 'New agent'
   useTitle(title)
   const { save } = useAgentCommands()
-  const { draft, set } = useDraft(agent)
+  const editing = useEditing(agent, draftOf)
+  const { base, draft, set } = editing
   const [unread, setUnread] = useState<Record<string, string>>({})
   const faults = formFaults(save.error, fields)
   const at = (field: string) => unread[field] ?? faults.at(field)
 
-  function submit() {
-    const found = written(draft, agent)
+  function submit(over = base) {
+    const found = written(draft, over)
     setUnread('faults' in found ? found.faults : {})
-    if ('draft' in found) save.mutate({ id: agent?.id, draft: found.draft }, { onSuccess: (saved) => navigate(agentLink(saved.id)) })
+    if ('draft' in found) save.mutate({ base: over, draft: found.draft }, { onSuccess: (saved) => navigate(agentLink(saved.id)) })
   }
 
   return (
@@ -112,8 +117,9 @@ export function AgentForm({ agent }: { agent?: Agent }) {
       lead={agent ? 'What it does becomes its next version; runs that go on keep theirs.' : 'A model with instructions and tools, that works on a task until it has an answer.'}
       action={agent ? 'Save' : 'Create agent'}
       pending={save.isPending}
-      error={faults.rest ? save.error : undefined}
-      onSubmit={submit}
+      error={faults.rest && !hasMovedOn(save.error) ? save.error : undefined}
+      notice={base && <OthersSaves noun="agent" path={agentPath(base.id)} editing={editing} save={save} onOverwrite={submit} />}
+      onSubmit={() => submit()}
       onCancel={() => navigate(agent ? agentLink(agent.id) : 'agents')}
     >
       <FormSection title="What it is">
@@ -159,7 +165,7 @@ export function AgentForm({ agent }: { agent?: Agent }) {
   )
 }
 
-type Part = ReturnType<typeof useDraft> & { at: (field: string) => string | undefined }
+type Part = Pick<Editing<Agent, Draft>, 'draft' | 'set'> & { at: (field: string) => string | undefined }
 
 function ModelSection({ draft, set, at }: Part) {
   const models = useModels()

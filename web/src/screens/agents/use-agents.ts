@@ -1,10 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Tagged } from '@/lib/api/client'
 import type { Agent, AgentDraft, AgentRun, AgentStep } from '@/lib/api/agents'
 import { useApi } from '@/lib/api/context'
 import { usePages } from '@/lib/pages'
 
 const root = '/api/v1/agents'
 const runs = '/api/v1/runs'
+export const agentPath = (id: string) => `${root}/${encodeURIComponent(id)}`
 const runPath = (id: string) => `${runs}/${encodeURIComponent(id)}`
 
 export const useAgents = (search: string) => usePages<Agent>(['agents'], root, { search })
@@ -13,7 +15,7 @@ export function useAgent(id: string, { fresh = false } = {}) {
   const api = useApi()
   return useQuery({
     queryKey: ['agent', id],
-    queryFn: ({ signal }) => api.get<Agent>(`${root}/${encodeURIComponent(id)}`, undefined, signal),
+    queryFn: ({ signal }) => api.getTagged<Agent>(agentPath(id), signal),
     enabled: id !== '',
     refetchOnMount: fresh ? 'always' : true,
   })
@@ -46,7 +48,7 @@ export function useAgentCommands() {
   const onSaved = () => Promise.all([queries.invalidateQueries({ queryKey: ['agents'] }), queries.invalidateQueries({ queryKey: ['agent'] })])
   return {
     save: useMutation({
-      mutationFn: ({ id, draft }: { id: string | undefined; draft: AgentDraft }) => (id ? api.patch<Agent>(`${root}/${encodeURIComponent(id)}`, draft) : api.post<Agent>(root, draft)),
+      mutationFn: ({ base, draft }: { base: Tagged<Agent> | undefined; draft: AgentDraft }) => (base ? api.patch<Agent>(agentPath(base.id), draft, base.etag) : api.post<Agent>(root, draft)),
       onSuccess: onSaved,
     }),
     start: useMutation({

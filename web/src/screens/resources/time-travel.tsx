@@ -8,7 +8,7 @@ import { Changes } from '@/ui/changes'
 import { ErrorState, SkeletonRows } from '@/ui/feedback'
 import { Segments } from '@/ui/form'
 import { JsonView } from '@/ui/json'
-import { useChangesSince, useHistory, useMoment } from './use-history'
+import { useChangesSince, useHistory, useMoment } from '@/lib/api/use-history'
 
 type View = 'changes' | 'since' | 'state'
 

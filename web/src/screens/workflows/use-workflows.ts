@@ -1,18 +1,19 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Tagged } from '@/lib/api/client'
 import { ApiError } from '@/lib/api/client'
 import { useApi } from '@/lib/api/context'
 import type { Problem, Run, Step, Workflow } from '@/lib/api/workflows'
 import { usePages } from '@/lib/pages'
 
 const root = '/api/v1/workflows'
-const path = (id: string) => `${root}/${encodeURIComponent(id)}`
-const runPath = (id: string, run: string) => `${path(id)}/executions/${encodeURIComponent(run)}`
+export const workflowPath = (id: string) => `${root}/${encodeURIComponent(id)}`
+const runPath = (id: string, run: string) => `${workflowPath(id)}/executions/${encodeURIComponent(run)}`
 
 export const useWorkflows = (search: string) => usePages<Workflow>(['workflows'], root, { search })
 
 export function useWorkflow(id: string, { fresh = false } = {}) {
   const api = useApi()
-  return useQuery({ queryKey: ['workflow', id], queryFn: ({ signal }) => api.get<Workflow>(path(id), undefined, signal), refetchOnMount: fresh ? 'always' : true })
+  return useQuery({ queryKey: ['workflow', id], queryFn: ({ signal }) => api.getTagged<Workflow>(workflowPath(id), signal), refetchOnMount: fresh ? 'always' : true })
 }
 
 /** What of a definition the server checks; the rest is checked when it is written. */
@@ -39,11 +40,12 @@ export function useProblems(definition: Record<string, unknown> | undefined) {
   })
 }
 
-export function useSaveWorkflow(id: string | undefined) {
+export function useSaveWorkflow() {
   const api = useApi()
   const queries = useQueryClient()
   return useMutation({
-    mutationFn: (draft: Record<string, unknown>) => (id ? api.patch<Workflow>(path(id), draft) : api.post<Workflow>(root, draft)),
+    mutationFn: ({ base, draft }: { base: Tagged<Workflow> | undefined; draft: Record<string, unknown> }) =>
+      base ? api.patch<Workflow>(workflowPath(base.id), draft, base.etag) : api.post<Workflow>(root, draft),
     onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: ['workflows'] }), queries.invalidateQueries({ queryKey: ['workflow'] })]),
   })
 }
@@ -53,14 +55,14 @@ export function useDefinition(workflow: Workflow, version: number) {
   const api = useApi()
   const old = useQuery({
     queryKey: ['workflow', workflow.id, 'version', version],
-    queryFn: ({ signal }) => api.get<Workflow>(`${path(workflow.id)}/versions/${version}`, undefined, signal),
+    queryFn: ({ signal }) => api.get<Workflow>(`${workflowPath(workflow.id)}/versions/${version}`, undefined, signal),
     enabled: version !== workflow.version,
     staleTime: Infinity,
   })
   return version === workflow.version ? workflow : old.data
 }
 
-export const useRuns = (id: string, status: string) => usePages<Run>(['workflow-runs', id], `${path(id)}/executions`, { status, sortBy: 'created_at', sortOrder: 'desc' })
+export const useRuns = (id: string, status: string) => usePages<Run>(['workflow-runs', id], `${workflowPath(id)}/executions`, { status, sortBy: 'created_at', sortOrder: 'desc' })
 
 export function useRun(id: string, run: string) {
   const api = useApi()
@@ -92,7 +94,7 @@ export function useRunCommands(id: string) {
   const queries = useQueryClient()
   const onSuccess = () => Promise.all([queries.invalidateQueries({ queryKey: ['workflow-runs', id] }), queries.invalidateQueries({ queryKey: ['workflow-run'] })])
   return {
-    start: useMutation({ mutationFn: (inputs: unknown) => api.post<Run>(`${path(id)}/execute`, { inputs }), onSuccess }),
+    start: useMutation({ mutationFn: (inputs: unknown) => api.post<Run>(`${workflowPath(id)}/execute`, { inputs }), onSuccess }),
     cancel: useMutation({ mutationFn: (run: string) => api.post<Run>(`${runPath(id, run)}/cancel`, {}), onSuccess }),
     retry: useMutation({ mutationFn: (run: string) => api.post<Run>(`${runPath(id, run)}/retry`, {}), onSuccess }),
     fork: useMutation({ mutationFn: ({ run, fromNodeId }: { run: string; fromNodeId: string }) => api.post<Run>(`${runPath(id, run)}/fork`, { fromNodeId }), onSuccess }),

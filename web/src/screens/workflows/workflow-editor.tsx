@@ -1,7 +1,10 @@
 import { useId, useMemo, useRef, useState } from 'react'
+import type { Tagged } from '@/lib/api/client'
+import { hasMovedOn } from '@/lib/api/client'
 import type { Problem, Workflow } from '@/lib/api/workflows'
 import type { Definition, Fault, Format } from '@/lib/definition'
 import { drawingOf, readDefinition, writeYaml } from '@/lib/definition'
+import { useEditing } from '@/lib/editing'
 import { faultsOf, formFaults } from '@/lib/faults'
 import { useSettled, useTitle } from '@/lib/hooks'
 import { navigate } from '@/lib/router'
@@ -11,9 +14,10 @@ import { Badge, Panel } from '@/ui/bits'
 import { ErrorState } from '@/ui/feedback'
 import { Field, Input, Segments, Select } from '@/ui/form'
 import { FormPage, FormSection } from '@/ui/form-page'
+import { OthersSaves } from '@/ui/moved-on'
 import { examples } from './examples'
 import { Graph } from './graph'
-import { useProblems, useSaveWorkflow } from './use-workflows'
+import { useProblems, useSaveWorkflow, workflowPath } from './use-workflows'
 import { workflowLink } from './workflows-screen'
 
 const statuses = ['active', 'draft', 'published', 'archived']
@@ -29,15 +33,21 @@ function textOf(workflow: Workflow): string {
   return render(Object.fromEntries(given.map(([key, value]) => [key, value ?? []])), 'yaml')
 }
 
+const draftOf = (workflow: Workflow | undefined) => ({
+  name: workflow?.name ?? '',
+  description: workflow?.description ?? '',
+  status: workflow?.status ?? 'active',
+  text: workflow ? textOf(workflow) : (examples[0]?.text ?? ''),
+})
+
 /** Writes a workflow as text, checked by the server as one types and drawn beside it. */
-export default function WorkflowEditor({ workflow }: { workflow?: Workflow }) {
+export default function WorkflowEditor({ workflow }: { workflow?: Tagged<Workflow> }) {
   const title = workflow ? `Edit ${workflow.name}` : 'New workflow'
   useTitle(title)
-  const [name, setName] = useState(workflow?.name ?? '')
-  const [description, setDescription] = useState(workflow?.description ?? '')
-  const [status, setStatus] = useState(workflow?.status ?? 'active')
-  const [text, setText] = useState(() => (workflow ? textOf(workflow) : (examples[0]?.text ?? '')))
-  const save = useSaveWorkflow(workflow?.id)
+  const editing = useEditing(workflow, draftOf)
+  const { base, draft, set } = editing
+  const { text } = draft
+  const save = useSaveWorkflow()
   const settled = useSettled(text, 300)
   const definition = useMemo(() => readDefinition(settled), [settled])
   const problems = useProblems(definition.value)
@@ -47,14 +57,14 @@ export default function WorkflowEditor({ workflow }: { workflow?: Workflow }) {
   const faults = faultsIn(definition, [...(problems.data ?? []), ...refused.map(([field, message]) => ({ field, message }))])
   const own = formFaults(save.error, ownFields)
 
-  function submit() {
+  function submit(over = base) {
     const now = readDefinition(text)
     if (!now.value) return
     // What is taken out of the text is taken away from the workflow.
     const gone = workflow ? Object.fromEntries(parts.filter((part) => !(part in (now.value ?? {}))).map((part) => [part, null])) : {}
     setSent(text)
-    const draft = { ...gone, ...now.value, name: name.trim(), description: description.trim(), status }
-    save.mutate(draft, { onSuccess: (saved) => navigate(workflowLink(saved.id)) })
+    const written = { ...gone, ...now.value, name: draft.name.trim(), description: draft.description.trim(), status: draft.status }
+    save.mutate({ base: over, draft: written }, { onSuccess: (saved) => navigate(workflowLink(saved.id)) })
   }
 
   return (
@@ -66,21 +76,22 @@ export default function WorkflowEditor({ workflow }: { workflow?: Workflow }) {
       action={workflow ? 'Save' : 'Create workflow'}
       pending={save.isPending}
       // What is about the definition is said beside it.
-      error={own.rest && refused.length === 0 ? save.error : undefined}
-      onSubmit={submit}
+      error={own.rest && refused.length === 0 && !hasMovedOn(save.error) ? save.error : undefined}
+      notice={base && <OthersSaves noun="workflow" path={workflowPath(base.id)} editing={editing} save={save} onOverwrite={submit} />}
+      onSubmit={() => submit()}
       onCancel={() => navigate(workflow ? workflowLink(workflow.id) : 'workflows')}
     >
       <FormSection title="What it is">
         <div className="grid gap-4 md:grid-cols-[minmax(0,1fr)_minmax(0,2fr)_10rem]">
           <Field label="Name" error={own.at('name')}>
-            {(props) => <Input {...props} required maxLength={200} placeholder="Unique in the workspace" value={name} onChange={(e) => setName(e.target.value)} />}
+            {(props) => <Input {...props} required maxLength={200} placeholder="Unique in the workspace" value={draft.name} onChange={(e) => set('name', e.target.value)} />}
           </Field>
           <Field label="Description" error={own.at('description')}>
-            {(props) => <Input {...props} placeholder="Optional" value={description} onChange={(e) => setDescription(e.target.value)} />}
+            {(props) => <Input {...props} placeholder="Optional" value={draft.description} onChange={(e) => set('description', e.target.value)} />}
           </Field>
           <Field label="Status" error={own.at('status')}>
             {(props) => (
-              <Select {...props} value={status} onChange={(e) => setStatus(e.target.value)}>
+              <Select {...props} value={draft.status} onChange={(e) => set('status', e.target.value)}>
                 {statuses.map((value) => (
                   <option key={value}>{value}</option>
                 ))}
@@ -89,7 +100,7 @@ export default function WorkflowEditor({ workflow }: { workflow?: Workflow }) {
           </Field>
         </div>
       </FormSection>
-      <DefinitionEditor text={text} onChange={setText} definition={definition} faults={faults} isNew={!workflow} />
+      <DefinitionEditor text={text} onChange={(next) => set('text', next)} definition={definition} faults={faults} isNew={!workflow} />
       {problems.isError && <ErrorState compact error={problems.error} onRetry={() => void problems.refetch()} />}
     </FormPage>
   )

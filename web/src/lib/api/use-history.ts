@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { ApiError } from '@/lib/api/client'
-import { useApi } from '@/lib/api/context'
-import type { Change } from '@/lib/api/history'
-import { loadHistory } from '@/lib/api/history'
+import { ApiError } from './client'
+import { useApi } from './context'
+import type { Change } from './history'
+import { loadHistory } from './history'
 
 /** A resource's revisions, the latest first, page by page. */
 export function useHistory(path: string) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"strata/domain"
+	"strata/internal/addresses"
 	"strata/internal/config"
 	"strata/internal/edge"
 	"strata/internal/httpx"
@@ -71,8 +72,12 @@ func newEdge(ctx context.Context, cfg *config.Config, log *slog.Logger) (*edge.E
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := addresses.Parse(cfg.Server.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	return edge.New(edge.Config{
-		Writers: cfg.Edge.Write, Readers: cfg.Edge.Read, Others: cfg.Edge.Other, Logger: log,
+		Writers: cfg.Edge.Write, Readers: cfg.Edge.Read, Others: cfg.Edge.Other, Proxies: proxies, Logger: log,
 		Room: func(r *http.Request) (string, bool) {
 			route, found := table.Find(r)
 			return route.Room, found

@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"strata/internal/config"
 	"strata/streams"
 	"strata/test/kit"
 )
@@ -17,13 +19,17 @@ type cluster struct {
 	writers, readers []*installation
 }
 
-func startCluster(t *testing.T, log streams.Store) *cluster {
+// startCluster starts one; change may change the configuration of its nodes before.
+func startCluster(t *testing.T, log streams.Store, change ...func(*config.Config)) *cluster {
 	t.Helper()
 	c := &cluster{
-		writers: []*installation{join(t, log, writing), join(t, log, writing)},
-		readers: []*installation{join(t, log, reading), join(t, log, reading)},
+		writers: []*installation{join(t, log, writing, change...), join(t, log, writing, change...)},
+		readers: []*installation{join(t, log, reading, change...), join(t, log, reading, change...)},
 	}
 	cfg := testConfig(t.TempDir())
+	for _, c := range change {
+		c(cfg)
+	}
 	for _, w := range c.writers {
 		cfg.Edge.Write = append(cfg.Edge.Write, w.URL)
 	}
@@ -66,5 +72,25 @@ func TestTheEdgeIsOneAddress(t *testing.T) {
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", page, res.Status)
 		}
+	}
+}
+
+// Callers without a key are limited one by one also behind a proxy and the edge, and
+// nobody gets around that by making addresses up.
+func TestCallersBehindTheEdgeAreToldApart(t *testing.T) {
+	c := startCluster(t, shareLog(t), func(cfg *config.Config) {
+		cfg.Server.TrustedProxies = []string{"127.0.0.1"} // the edge, and the proxy before it: this test
+		cfg.Server.RateLimits.Anonymous = config.Limit{Key: 1}
+	})
+	node := strings.TrimPrefix(c.readers[0].URL, "http://") // each counts for itself
+	for _, step := range []struct {
+		from string
+		want int
+	}{
+		{"203.0.113.9, 192.0.2.1", http.StatusNotFound},
+		{"192.0.2.2", http.StatusNotFound},
+		{"203.0.113.10, 192.0.2.1", http.StatusTooManyRequests},
+	} {
+		call(t, c.installation, "GET", "/api/v1/nothing", nil, "Strata-Node", node, "X-Forwarded-For", step.from).must(t, step.want)
 	}
 }

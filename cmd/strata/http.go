@@ -14,6 +14,7 @@ import (
 	"strata/commands"
 	"strata/domain/catalogue"
 	"strata/domain/identity"
+	"strata/internal/addresses"
 	"strata/internal/clickhouse"
 	"strata/internal/config"
 	"strata/internal/httpx"
@@ -57,10 +58,14 @@ func newLimiter(cfg *config.Config, log *slog.Logger) *ratelimit.Keeper {
 // routes registers every operation and page.
 func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Router, error) {
 	s := a.cfg.Server
+	proxies, err := addresses.Parse(s.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	r := httpx.New(httpx.Options{
 		BaseURL: baseURL, Version: version, Description: intro, Auth: a.models.auth, Runs: identity.RunsInstallation, Waiter: a.models.runner, Limiter: a.limiter.Limiter, Serves: a.role.serves, Relies: a.relies(), Callers: a.callers(),
 		Logger: a.log, AccessLevel: slog.LevelDebug, Metrics: a.metrics, Tracing: tracing,
-		Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
+		Proxies: proxies, Origins: s.CORSOrigins, MaxBody: int64(s.BodyLimit), Timeout: s.RequestTimeout, WaitFor: s.ReadWait,
 	})
 	openAI, err := newOpenAI(a.gateway, a.cfg)
 	if err != nil {
@@ -106,14 +111,19 @@ func (a *app) routes(baseURL string, tracing trace.TracerProvider) (*httpx.Route
 	if err := a.registerAdmin(r); err != nil {
 		return nil, err
 	}
+	a.pages(r)
+	r.Freeze()
+	return r, nil
+}
+
+// pages registers what is no operation.
+func (a *app) pages(r *httpx.Router) {
 	r.Handle("/healthz", http.HandlerFunc(healthz))
 	r.Handle("/readyz", http.HandlerFunc(a.readyz))
 	r.Handle("/metrics", a.metrics.Handler())
 	if a.role.has(reading) {
 		r.Handle("/console", web.Console())
 	}
-	r.Freeze()
-	return r, nil
 }
 
 // healthz tells that the process is up.

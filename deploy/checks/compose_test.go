@@ -56,6 +56,9 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s mounts %+v", name, mount)
 			}
 		}
+		if proxies := service.Environment["STRATA_TRUSTED_PROXIES"]; proxies == nil || (*proxies == "") != (name == "edge") {
+			t.Errorf("%s does not tell callers apart, or believes whoever asks", name)
+		}
 		if shelf := service.Environment["STRATA_NODE_SNAPSHOTS"]; name != "edge" && (shelf == nil || *shelf != "/shelf" || len(service.Volumes) != 2) {
 			t.Errorf("%s begins without the copies of others", name)
 		}

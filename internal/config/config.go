@@ -40,6 +40,7 @@ type Server struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" env:"SHUTDOWN_TIMEOUT" doc:"How long running requests may go on after SIGTERM. Everything has stopped within this time."`
 	ReadWait        time.Duration `yaml:"read_wait" env:"READ_WAIT" doc:"How long a read with Strata-Min-Position waits for the read model to catch up."`
 	CORSOrigins     []string      `yaml:"cors_origins" env:"CORS_ORIGINS" doc:"Origins whose pages may call the API, for example https://app.example.com; * allows all. Pages of this machine (localhost) always may."`
+	TrustedProxies  []string      `yaml:"trusted_proxies" env:"TRUSTED_PROXIES" doc:"Addresses and ranges of the reverse proxies in front, strata edge among them, whose X-Forwarded-For is believed. The caller's address is the right-most there that is not one of these; requests without a valid credential are limited by it. Empty: the address of the connection."`
 	RateLimits      RateLimits    `yaml:"rate_limits" env:"RATE_LIMIT" doc:"Requests a minute by tier of the caller's key; 0 is without limit."`
 }
 

@@ -133,6 +133,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	c.Server.BodyLimit = 1
 	c.Server.RateLimits.Pro.Key = -1
 	c.Server.CORSOrigins = []string{"app.example.com"}
+	c.Server.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	c.Server.IdleTimeout = 0
 	c.Data.Dir = ""
 	c.ClickHouse.URL = "tcp://user:hunter2@host"
@@ -146,7 +147,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 	for _, want := range []string{
 		"server.listen", "server.public_url", "server.body_limit", "server.rate_limits.pro.key", "server.cors_origins",
-		"server.idle_timeout", "data.dir", "clickhouse.url", "telemetry.log_format", "admin.key",
+		"server.trusted_proxies", "server.idle_timeout", "data.dir", "clickhouse.url", "telemetry.log_format", "admin.key",
 		"kafka.brokers", "kafka.cert_file", "kafka.user", "kafka.compression", "kafka.partitions", "kafka.replication", "relay.source",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"strata/internal/addresses"
 	"strata/internal/outbound"
 )
 
@@ -30,15 +31,7 @@ func (c *Config) Validate() error {
 			v.fault(s.path, "is %s, not positive", d)
 		}
 	}
-	v.address("server.listen", c.Server.Listen)
-	v.url("server.public_url", c.Server.PublicURL, "http", "https")
-	v.within("server.body_limit", c.Server.BodyLimit, 1<<10, 1<<30)
-	for _, origin := range c.Server.CORSOrigins {
-		if origin != "*" {
-			v.url("server.cors_origins", origin, "http", "https")
-		}
-	}
-	v.limits(c.Server.RateLimits)
+	v.server(&c.Server)
 	for path, urls := range map[string][]string{"edge.write": c.Edge.Write, "edge.read": c.Edge.Read, "edge.other": c.Edge.Other} {
 		for _, u := range urls {
 			v.url(path, u, "http", "https")
@@ -82,6 +75,21 @@ func (c *Config) Validate() error {
 }
 
 type validator struct{ faults []error }
+
+func (v *validator) server(s *Server) {
+	v.address("server.listen", s.Listen)
+	v.url("server.public_url", s.PublicURL, "http", "https")
+	v.within("server.body_limit", s.BodyLimit, 1<<10, 1<<30)
+	for _, origin := range s.CORSOrigins {
+		if origin != "*" {
+			v.url("server.cors_origins", origin, "http", "https")
+		}
+	}
+	if _, err := addresses.Parse(s.TrustedProxies); err != nil {
+		v.fault("server.trusted_proxies", "has a part that is no range: %v", err)
+	}
+	v.limits(s.RateLimits)
+}
 
 func (v *validator) node(c *Config) {
 	if c.Node.Snapshots != "" && c.EventStore.URL == "" {

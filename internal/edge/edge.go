@@ -10,6 +10,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"time"
+
+	"strata/internal/addresses"
 )
 
 // Headers of the protocol that the edge speaks with nodes, and of its answers.
@@ -41,6 +43,10 @@ type Config struct {
 	Room func(*http.Request) (room string, ok bool)
 	// Refuse answers a request that no node could.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Proxies may be in front and tell truly where a request came from: what they say
+	// in X-Forwarded headers goes on to nodes. What anybody else says does not.
+	Proxies addresses.Ranges
 
 	CheckEvery  time.Duration // between two health checks of a node; default 1 s
 	CheckWithin time.Duration // for its answer; default 2 s
@@ -171,7 +177,7 @@ func routeOf(ctx context.Context) *route {
 
 // rewrite prepares the request to a node; which one is decided in send.
 func (e *Edge) rewrite(p *httputil.ProxyRequest) {
-	p.SetXForwarded()
+	e.forward(p)
 	p.Out.Host = p.In.Host
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", p.In.Host
 }

@@ -59,8 +59,9 @@ func (f *fake) last() *http.Request {
 	return f.asked[len(f.asked)-1]
 }
 
-// front is an edge before some nodes, with its health checks running.
-func front(t *testing.T, writers, readers []*fake) *httptest.Server {
+// front is an edge before some nodes, with its health checks running; change may
+// configure it further.
+func front(t *testing.T, writers, readers []*fake, change ...func(*edge.Config)) *httptest.Server {
 	t.Helper()
 	urls := func(nodes []*fake) (out []string) {
 		for _, n := range nodes {
@@ -68,7 +69,7 @@ func front(t *testing.T, writers, readers []*fake) *httptest.Server {
 		}
 		return out
 	}
-	e, err := edge.New(edge.Config{
+	cfg := edge.Config{
 		Writers: urls(writers), Readers: urls(readers), CheckEvery: 5 * time.Millisecond, CheckWithin: 100 * time.Millisecond,
 		Room: func(r *http.Request) (string, bool) {
 			switch {
@@ -82,7 +83,11 @@ func front(t *testing.T, writers, readers []*fake) *httptest.Server {
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	e, err := edge.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

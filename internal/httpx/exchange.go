@@ -97,7 +97,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // missed is the error for a request without an operation; allowed are the
 // methods that its path has.
 func (x *exchange) missed(allowed []string) error {
-	if err := x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous); err != nil {
+	if err := x.limit("ip:"+x.table.opts.Proxies.Client(x.r), "", ratelimit.Anonymous); err != nil {
 		return err
 	}
 	if len(allowed) == 0 {
@@ -185,14 +185,14 @@ func (x *exchange) handlerContext() context.Context {
 // their address.
 func (x *exchange) authenticate() error {
 	if x.op.Public {
-		return x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous)
+		return x.limit("ip:"+x.table.opts.Proxies.Client(x.r), "", ratelimit.Anonymous)
 	}
 	var err error = errNoToken
 	if token := bearer(x.r, x.op.Streaming); token != "" && x.table.opts.Auth != nil {
 		x.Principal, err = x.table.opts.Auth.Authenticate(x.ctx, token)
 	}
 	if err != nil {
-		if refused := x.limit("ip:"+clientIP(x.r), "", ratelimit.Anonymous); refused != nil {
+		if refused := x.limit("ip:"+x.table.opts.Proxies.Client(x.r), "", ratelimit.Anonymous); refused != nil {
 			return refused
 		}
 		return err
@@ -375,16 +375,6 @@ func (x *exchange) queryValues() url.Values {
 		x.query = x.r.URL.Query()
 	}
 	return x.query
-}
-
-// clientIP is the address a request came from, without the port. A proxy in
-// front has to rewrite the address of the connection: headers can be forged.
-func clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // Header implements http.ResponseWriter.

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"strata/domain"
+	"strata/internal/addresses"
 	"strata/internal/ratelimit"
 )
 
@@ -61,6 +62,10 @@ type Options struct {
 	AccessLevel slog.Level            // of the access log for answers below 500; those above are errors
 	Metrics     prometheus.Registerer // nil: no metrics
 	Tracing     trace.TracerProvider  // nil: no traces
+
+	// Proxies are in front and tell truly where a request came from; see
+	// [addresses.Ranges.Client]. Callers without a valid credential are limited by that.
+	Proxies addresses.Ranges
 
 	Origins []string      // allowed cross origins beside localhost; "*" allows any
 	MaxBody int64         // bytes of a request body; default 10 MiB

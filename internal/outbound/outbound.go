@@ -18,9 +18,10 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"strata/internal/addresses"
 )
 
 // Everywhere, in a list of ranges, allows every address.
@@ -29,7 +30,7 @@ const Everywhere = "all"
 // Guard says which addresses may be connected to.
 type Guard struct {
 	all     bool
-	allowed []netip.Prefix
+	allowed addresses.Ranges
 }
 
 // Blocked says that a connection was refused for its address.
@@ -43,34 +44,12 @@ func (b *Blocked) Error() string {
 // New makes a guard. private are the ranges beside the public internet that may
 // be reached: CIDR prefixes ("10.1.0.0/16"), single addresses, or [Everywhere].
 func New(private []string) (*Guard, error) {
-	g := &Guard{}
-	for _, text := range private {
-		if text == Everywhere {
-			g.all = true
-			continue
-		}
-		p, err := parse(text)
-		if err != nil {
-			return nil, err
-		}
-		g.allowed = append(g.allowed, p)
-	}
-	return g, nil
-}
-
-func parse(text string) (netip.Prefix, error) {
-	if !strings.Contains(text, "/") {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, fmt.Errorf("%q is neither an address, nor a range such as 10.1.0.0/16, nor %q", text, Everywhere)
-		}
-		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
+	ranges := slices.DeleteFunc(slices.Clone(private), func(text string) bool { return text == Everywhere })
+	allowed, err := addresses.Parse(ranges)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is neither an address, nor a range such as 10.1.0.0/16, nor %q", text, Everywhere)
+		return nil, fmt.Errorf("%w, nor %q", err, Everywhere)
 	}
-	return p.Masked(), nil
+	return &Guard{all: len(ranges) < len(private), allowed: allowed}, nil
 }
 
 // special are ranges that are not the public internet, though netip's own
@@ -107,7 +86,7 @@ func prefixes(texts ...string) []netip.Prefix {
 func (g *Guard) Permits(a netip.Addr) error {
 	a = a.Unmap().WithZone("")
 	within := func(p netip.Prefix) bool { return p.Contains(a) }
-	if g.all || slices.ContainsFunc(g.allowed, within) {
+	if g.all || g.allowed.Contain(a) {
 		return nil
 	}
 	if !a.IsGlobalUnicast() || a.IsPrivate() || slices.ContainsFunc(special, within) {

@@ -1,12 +1,15 @@
 package writeapi
 
 import (
+	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/mail"
 	"slices"
@@ -74,7 +77,8 @@ func (a *API) invitations(op func(id, method, path, summary, permission string) 
 	})
 	joining := op("joinSpace", http.MethodPost, "/invitations/accept", "Accept an invitation as a new user", "")
 	joining.Public, joining.Status = true, http.StatusCreated
-	joining.Description = "For people without a credential: the answer holds one. Who has one accepts with it (see Accept invite)."
+	joining.Description = "For people without a credential: the answer holds one. Who has one accepts with it (see Accept invite). " +
+		"A retry with the same Idempotency-Key gets the same answer, the credential included; send one, and a lost answer is not lost."
 	httpx.Register(a.r, joining, a.join)
 }
 
@@ -181,7 +185,8 @@ func hashOf(token string) string {
 // accept uses an invitation up and grants what it promises. who tells for whom,
 // before runs between the two. A process that dies on the way leaves an
 // invitation that was used by somebody who was not granted anything: the same
-// person may then accept it once more, until the grant is there.
+// person may then accept it once more, until the grant is there. A request that is
+// repeated under its idempotency key is answered again, whatever who says by then.
 func (a *API) accept(ctx context.Context, token string, who func(*identity.Invitation) (string, error), before func(*identity.Invitation) error) (domain.Position, error) {
 	id, _, _ := strings.Cut(token, ".")
 	if !domain.HasPrefix(id, identity.Invitations.Prefix) || len(id) > maxInvitationID {
@@ -201,16 +206,16 @@ func (a *API) accept(ctx context.Context, token string, who func(*identity.Invit
 	if err != nil {
 		return 0, err
 	}
-	user, err := who(&i)
-	if err != nil {
-		return 0, err
+	user, denied := who(&i)
+	req := acceptance(ctx, &i, user)
+	p := req.Principal
+	_, repeated, err := commands.Repeat[identity.Invitation, struct{}](ctx, a.Handler, identity.Invitations, req, nil)
+	if err != nil || denied != nil && !repeated {
+		return 0, cmp.Or(err, denied)
 	}
-	p := domain.System(i.OrganizationID, "")
-	p.Actor, p.UserID = user, user
 	if err := a.activeWorkspace(ctx, p, i.WorkspaceID); err != nil {
 		return 0, domain.Errorf(domain.CodeConflict, "the space of this invitation is not there any more").Because(err)
 	}
-	req := commands.Request{Principal: p, ID: id, RequestID: httpx.From(ctx).ID, CorrelationID: httpx.From(ctx).CorrelationID}
 	_, err = commands.Run[identity.Invitation, struct{}](ctx, a.Handler, identity.Invitations, req,
 		identity.AcceptInvitation{SecretHash: i.SecretHash, UserID: user}, nil)
 	if err != nil {
@@ -229,7 +234,7 @@ func (a *API) accept(ctx context.Context, token string, who func(*identity.Invit
 		}
 		a.reached("invitation.keyed")
 	}
-	req.ID = user
+	req.ID, req.Route = user, req.Route+" grant"
 	out, err := commands.Run[identity.User, struct{}](ctx, a.Handler, identity.Users, req,
 		identity.GrantPermissions{Workspace: i.WorkspaceID, Permissions: i.Permissions, Invitation: i.ID}, nil)
 	if err != nil {
@@ -238,6 +243,14 @@ func (a *API) accept(ctx context.Context, token string, who func(*identity.Invit
 	a.reached("invitation.granted")
 	a.settled(ctx, identityModel, out.Position)
 	return out.Position, nil
+}
+
+// acceptance is the request by which a user accepts an invitation.
+func acceptance(ctx context.Context, i *identity.Invitation, user string) commands.Request {
+	r := httpx.From(ctx)
+	p := domain.System(i.OrganizationID, "")
+	p.Actor, p.UserID = user, user
+	return commands.Request{Principal: p, ID: i.ID, IdempotencyKey: r.IdempotencyKey, Route: "accept " + i.ID + " " + user, RequestID: r.ID, CorrelationID: r.CorrelationID}
 }
 
 // unfinished tells whether an invitation was accepted by a user who has not got
@@ -256,7 +269,7 @@ func (a *API) unfinished(ctx context.Context, p domain.Principal, i *identity.In
 func (a *API) join(ctx context.Context, in *join) (httpx.Reply[view.Joined], error) {
 	var none httpx.Reply[view.Joined]
 	var out view.Joined
-	secret, err := authn.NewKey(a.Random)
+	secret, err := authn.NewKey(a.keySource(in.Body.Token, httpx.From(ctx).IdempotencyKey))
 	if err != nil {
 		return none, err
 	}
@@ -275,13 +288,24 @@ func (a *API) join(ctx context.Context, in *join) (httpx.Reply[view.Joined], err
 	return httpx.Reply[view.Joined]{Body: out, Position: pos}, err
 }
 
+// keySource is what the first key of a new user is made of: chance, or, so that a
+// repeated request is answered with the same key, what only its sender knows, the
+// token and the idempotency key that came with it.
+func (a *API) keySource(token, idempotencyKey string) io.Reader {
+	if idempotencyKey == "" {
+		return a.Random
+	}
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte("first key " + idempotencyKey))
+	return rand.NewChaCha8([sha256.Size]byte(mac.Sum(nil)))
+}
+
 // firstKey names a new user and makes the key, which begins to work when the
 // user has been let in. Its id follows from the invitation: should a try before
 // have made it and lost its answer, the key gets another secret.
 func (a *API) firstKey(ctx context.Context, i *identity.Invitation, secret authn.Key, in *join) (string, error) {
-	p := domain.System(i.OrganizationID, "")
-	p.Actor, p.UserID = i.UserID, i.UserID
-	req := commands.Request{Principal: p, ID: i.UserID, RequestID: httpx.From(ctx).ID, CorrelationID: httpx.From(ctx).CorrelationID}
+	req := acceptance(ctx, i, i.UserID)
+	req.ID, req.Route = i.UserID, req.Route+" name"
 	if in.Body.FirstName != "" || in.Body.LastName != "" {
 		_, err := commands.Run[identity.User, struct{}](ctx, a.Handler, identity.Users, req,
 			identity.UpdateUser{FirstName: &in.Body.FirstName, LastName: &in.Body.LastName}, nil)
@@ -290,7 +314,7 @@ func (a *API) firstKey(ctx context.Context, i *identity.Invitation, secret authn
 		}
 	}
 	req.ID = identity.APIKeys.Prefix + strings.TrimPrefix(i.ID, identity.Invitations.Prefix)
-	req.Create = true
+	req.Create, req.Route = true, req.Route+" key"
 	out, err := commands.Run[identity.APIKey, struct{}](ctx, a.Handler, identity.APIKeys, req, identity.CreateAPIKey{
 		Name: "Invitation", Type: identity.UserKey, WorkspaceID: i.WorkspaceID, OwnerID: i.UserID,
 		Prefix: secret.Prefix, SecretHash: secret.Hash}, nil)

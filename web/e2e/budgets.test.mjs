@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { api, launch, makeBudget, open, uniqueName, withPage } from './helpers.mjs'
+import { api, checkWidth, launch, makeBudget, open, uniqueName, withPage } from './helpers.mjs'
 
 describe('budgets', () => {
   let browser
@@ -8,6 +8,16 @@ describe('budgets', () => {
   after(() => browser.close())
 
   const card = (page, name) => page.getByRole('list', { name: 'Budgets' }).getByRole('listitem').filter({ hasText: name })
+
+  test('a long name is cut on a phone', async () => {
+    const budget = await makeBudget({ name: uniqueName('Support team of the northern region, all applications') })
+    await withPage(browser, { width: 390, height: 844 }, async (page) => {
+      await open(page, 'budgets')
+      await card(page, budget.name).waitFor()
+      await checkWidth(page, 'budgets')
+    })
+    await api('DELETE', `/api/v1/budgets/${budget.id}`)
+  })
 
   test('created, seen at once, edited, reset and deleted', async () => {
     const name = uniqueName('Team')

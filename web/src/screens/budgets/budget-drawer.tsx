@@ -34,11 +34,19 @@ export function BudgetDrawer({ budget, onClose }: { budget: Budget | undefined; 
           <section aria-label="Breakdown" className="space-y-3">
             <Segments label="Break down" value={grouping} options={groupings} onChange={setGrouping} />
             <Breakdown usage={usage.data} />
+            {uncounted(usage.data) && (
+              <p className="text-[13px] text-ink-3">These are all calls of the period. Those from before the budget was made or last reset do not count against its limit.</p>
+            )}
           </section>
         )}
       </div>
     </Dialog>
   )
+}
+
+/** Whether calls of the period cost more than the budget has counted; sums of many costs are not exact to the last digit. */
+function uncounted({ breakdown, spentUsd }: BudgetUsage): boolean {
+  return (breakdown ?? []).reduce((sum, row) => sum + row.costUsd, 0) > spentUsd + 1e-6
 }
 
 function Summary({ usage, name }: { usage: BudgetUsage; name: string }) {

@@ -45,7 +45,7 @@ export function BudgetsScreen() {
         </div>
       )}
       {budgets.data && budgets.data.length > 0 && (
-        <ul className="grid gap-3 md:grid-cols-2 2xl:grid-cols-3" aria-label="Budgets">
+        <ul className="grid grid-cols-1 gap-3 md:grid-cols-2 2xl:grid-cols-3" aria-label="Budgets">
           {budgets.data.map((budget) => (
             <BudgetCard key={budget.id} budget={budget} onOpen={(kind) => setOpen({ kind, budget })} />
           ))}
@@ -87,7 +87,7 @@ function BudgetCard({ budget, onOpen }: { budget: Budget; onOpen: (kind: 'edit' 
             {budget.scopeId && <span className="font-mono text-xs"> {budget.scopeId}</span>}
           </p>
         </div>
-        <Badge tone={statusTone[status]}>{status}</Badge>
+        <Badge tone={statusTone[status]}>{humanise(status)}</Badge>
         <span className="relative z-10 -mt-1 -mr-1.5">
           <Menu
             trigger={

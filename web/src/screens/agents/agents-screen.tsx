@@ -83,7 +83,7 @@ function EditAgent({ id }: { id: string }) {
 function AgentRow({ agent }: { agent: Agent }) {
   return (
     <tr className={rowClass}>
-      <th scope="row" className="max-w-96 px-4 py-2.5 text-left font-medium">
+      <th scope="row" className="max-w-44 px-4 py-2.5 text-left font-medium sm:max-w-96">
         <Link to={agentLink(agent.id)} className="block truncate after:absolute after:inset-0">
           {agent.name}
         </Link>
@@ -167,7 +167,7 @@ function Runs({ agent }: { agent: Agent }) {
 function RunRow({ run }: { run: AgentRun }) {
   return (
     <tr className={rowClass}>
-      <th scope="row" className="max-w-96 px-4 py-2.5 text-left font-medium">
+      <th scope="row" className="max-w-44 px-4 py-2.5 text-left font-medium sm:max-w-96">
         <Link to={agentRunLink(run.id)} className="block truncate after:absolute after:inset-0">
           {messageOf(run.input) || run.id}
         </Link>

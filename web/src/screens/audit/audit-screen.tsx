@@ -56,9 +56,9 @@ export function AuditScreen() {
       {verify.data && <VerifyResult result={verify.data} />}
       <div className="flex flex-wrap items-center gap-2">
         <Segments label="Whose" value={typed.scope} options={scopes} onChange={(scope) => setQuery({ scope: scope === 'workspace' ? '' : scope, entry: '' })} />
-        <Input aria-label="Action" placeholder="Action, such as app.*" value={typed.action} onChange={(e) => setQuery({ action: e.target.value })} className="max-w-52" />
-        <Input aria-label="Actor" placeholder="Actor" value={typed.actorId} onChange={(e) => setQuery({ actor: e.target.value })} className="max-w-52" />
-        <Input aria-label="Resource" placeholder="Resource" value={typed.resourceId} onChange={(e) => setQuery({ resource: e.target.value })} className="max-w-52" />
+        <Input aria-label="Action" placeholder="Action, such as app.*" value={typed.action} onChange={(e) => setQuery({ action: e.target.value })} className="sm:max-w-52" />
+        <Input aria-label="Actor" placeholder="Actor" value={typed.actorId} onChange={(e) => setQuery({ actor: e.target.value })} className="sm:max-w-52" />
+        <Input aria-label="Resource" placeholder="Resource" value={typed.resourceId} onChange={(e) => setQuery({ resource: e.target.value })} className="sm:max-w-52" />
       </div>
       {logs.isError && <ErrorState error={logs.error} onRetry={() => void logs.refetch()} />}
       {logs.isPending && <SkeletonRows rows={10} />}

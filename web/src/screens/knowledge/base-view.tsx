@@ -155,7 +155,7 @@ function DocumentRow({ base, document, onRemove }: { base: string; document: Doc
   const share = document.chunkCount > 0 ? document.embeddedCount / document.chunkCount : 0
   return (
     <tr className={rowClass}>
-      <th scope="row" className="max-w-80 px-4 py-2.5 text-left font-medium">
+      <th scope="row" className="max-w-44 sm:max-w-80 px-4 py-2.5 text-left font-medium">
         <span className="block truncate">{document.name}</span>
         <span className="block truncate text-[13px] font-normal text-ink-3">{document.mimeType}</span>
         {document.error && <span className="block text-[13px] font-normal text-bad">{document.error}</span>}

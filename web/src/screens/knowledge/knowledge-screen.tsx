@@ -76,7 +76,7 @@ function BaseList() {
 function BaseRow({ base }: { base: Base }) {
   return (
     <tr className={rowClass}>
-      <th scope="row" className="max-w-96 px-4 py-2.5 text-left font-medium">
+      <th scope="row" className="max-w-44 px-4 py-2.5 text-left font-medium sm:max-w-96">
         <Link to={baseLink(base.id)} className="block truncate after:absolute after:inset-0">
           {base.name}
         </Link>

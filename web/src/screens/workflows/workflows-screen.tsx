@@ -84,7 +84,7 @@ function EditWorkflow({ id }: { id: string }) {
 function WorkflowRow({ workflow }: { workflow: Workflow }) {
   return (
     <tr className={rowClass}>
-      <th scope="row" className="max-w-96 px-4 py-2.5 text-left font-medium">
+      <th scope="row" className="max-w-44 px-4 py-2.5 text-left font-medium sm:max-w-96">
         <Link to={workflowLink(workflow.id)} className="block truncate after:absolute after:inset-0">
           {workflow.name}
         </Link>

@@ -1,7 +1,7 @@
 import { useTitle } from '@/lib/hooks'
 import type { Projection } from '@/lib/api/projections'
 import { rebuilding, rebuildShare } from '@/lib/api/projections'
-import { integer } from '@/lib/format'
+import { humanise, integer } from '@/lib/format'
 import { setQuery, useRoute } from '@/lib/router'
 import { Badge, PageHeader, Panel, Progress } from '@/ui/bits'
 import { ErrorState, SkeletonRows } from '@/ui/feedback'
@@ -79,7 +79,7 @@ function Table({ title, rows }: { title: string; rows: Projection[] }) {
 export function Status({ projection: p }: { projection: Projection }) {
   return (
     <span className="flex items-center gap-2">
-      <Badge tone={p.parked > 0 && p.status === 'running' ? 'warn' : tones[p.status]}>{p.status === 'running' ? p.state.replaceAll('_', ' ') : p.status}</Badge>
+      <Badge tone={p.parked > 0 && p.status === 'running' ? 'warn' : tones[p.status]}>{humanise(p.status === 'running' ? p.state : p.status)}</Badge>
       {p.rebuild && rebuilding(p) && (
         <span className="hidden w-24 sm:block">
           <Progress steady value={rebuildShare(p.rebuild)} label={`${p.name}: share rebuilt`} />

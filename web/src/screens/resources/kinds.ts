@@ -80,9 +80,9 @@ export const kinds: Kind[] = [
     label: 'Memories',
     searchable: false,
     path: (id) => `${memories}/${encodeURIComponent(id)}`,
-    page: async (api, cursor) => {
+    page: async (api, cursor, _search, signal) => {
       // This list is asked for with a body, as its filters may be long.
-      const body = await api.post<{ data?: Item[]; has_more?: boolean }>(`${memories}/list`, { limit: 50, ...(cursor && { after: cursor }) })
+      const body = await api.query<{ data?: Item[]; has_more?: boolean }>(`${memories}/list`, { limit: 50, ...(cursor && { after: cursor }) }, signal)
       const items = (body.data ?? []).map(row)
       return { items, hasMore: body.has_more === true, nextCursor: items.at(-1)?.id ?? '' }
     },

@@ -58,7 +58,7 @@ export function ResourcesScreen() {
       {rows.isPending && <SkeletonRows rows={8} />}
       {rows.isSuccess && found.length === 0 && (
         <div className="panel">
-          <EmptyState icon={<Boxes />} title={search ? 'Nothing matches' : `No ${kind.label} yet`}>
+          <EmptyState icon={<Boxes />} title={search ? 'Nothing matches' : `No ${lowered(kind.label)} yet`}>
             {search ? <p>Search for something else.</p> : <NextStep kind={kind} />}
           </EmptyState>
         </div>
@@ -75,6 +75,9 @@ export function ResourcesScreen() {
     </div>
   )
 }
+
+/** A label within a sentence: "sessions", but "API keys". */
+const lowered = (label: string) => label.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())
 
 function NextStep({ kind }: { kind: Kind }) {
   if (kind.make) return <FirstStep what="The first is made with the API:" label="example" code={curlPost(baseUrl(location), kind.make.path, kind.make.body)} />
@@ -104,7 +107,7 @@ function Rows({ label, rows }: { label: string; rows: Row[] }) {
               <span className="block truncate font-mono text-xs text-ink-3">{row.id}</span>
             </span>
             {row.note && <Badge>{row.note}</Badge>}
-            {row.at && <time className="tabular hidden text-[13px] text-ink-3 sm:block">{timestamp(row.at)}</time>}
+            {row.at && <time dateTime={row.at} className="tabular hidden text-[13px] text-ink-3 sm:block">{timestamp(row.at)}</time>}
           </button>
         </li>
       ))}

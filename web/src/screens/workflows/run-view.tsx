@@ -1,6 +1,6 @@
 import { GitFork, RotateCcw, Square } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import type { Run, Step, Workflow } from '@/lib/api/workflows'
+import type { Run, Step, Workflow, WorkflowNode } from '@/lib/api/workflows'
 import { ended, nodesOfRun } from '@/lib/api/workflows'
 import { clock, day, duration, humanise, integer, timestamp, usd } from '@/lib/format'
 import { useTitle } from '@/lib/hooks'
@@ -51,15 +51,16 @@ function Shown({ workflow, run, steps, live }: { workflow: Workflow; run: Run; s
   const selected = query.get('node') ?? run.error?.nodeId ?? waiting[0]?.id ?? ''
   const node = nodes.find((candidate) => candidate.id === selected)
   const state = states.get(selected)
+  const place = nodes.find((candidate) => candidate.id === run.error?.nodeId)
   return (
     <>
       <PageHeader title={`Run of ${run.workflowName || workflow.name}`} lead={<span className="font-mono text-xs">{run.runId}</span>}>
         {live && <Badge tone="good">Live</Badge>}
         <StateBadge state={run.status} />
-        <Actions id={workflow.id} run={run} node={node?.id ?? ''} />
+        <Actions id={workflow.id} run={run} node={node} />
       </PageHeader>
       <RunFacts id={workflow.id} run={run} />
-      {run.error?.message && <ErrorState error={new Error(run.error.nodeId ? `${run.error.nodeId}: ${run.error.message}` : run.error.message)} />}
+      {run.error?.message && <ErrorState error={new Error(place ? `${place.name || place.id}: ${run.error.message}` : run.error.message)} />}
       {waiting.map((human) => (
         <HumanForm key={human.id} workflow={workflow.id} run={run.runId} node={human} input={states.get(human.id)?.step?.input} />
       ))}
@@ -118,7 +119,7 @@ function RunFacts({ id, run }: { id: string; run: Run }) {
   )
 }
 
-function Actions({ id, run, node }: { id: string; run: Run; node: string }) {
+function Actions({ id, run, node }: { id: string; run: Run; node: WorkflowNode | undefined }) {
   const { cancel, retry, fork } = useRunCommands(id)
   const [asking, setAsking] = useState(false)
   const follow = { onSuccess: (next: Run) => navigate(workflowLink(id, next.runId)) }
@@ -126,8 +127,8 @@ function Actions({ id, run, node }: { id: string; run: Run; node: string }) {
   return (
     <>
       {ended(run.status) && node && (
-        <Button disabled={fork.isPending} title="Start another run with what this one had before the chosen node" onClick={() => fork.mutate({ run: run.runId, fromNodeId: node }, follow)}>
-          <GitFork /> Run again from {node}
+        <Button disabled={fork.isPending} title="Start another run with what this one had before the chosen node" onClick={() => fork.mutate({ run: run.runId, fromNodeId: node.id }, follow)}>
+          <GitFork /> Run again from {node.name || node.id}
         </Button>
       )}
       {(run.status === 'failed' || run.status === 'cancelled') && (

@@ -30,7 +30,8 @@ func serveEdge(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e, err := newEdge(ctx, cfg, log)
+	metrics := telemetry.NewMetrics(version)
+	e, err := newEdge(ctx, cfg, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func serveEdge(ctx context.Context, args []string, out io.Writer) error {
 	}
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
-	server := &http.Server{Handler: edgePages(e), ReadHeaderTimeout: cfg.Server.HeaderTimeout, IdleTimeout: cfg.Server.IdleTimeout,
+	server := &http.Server{Handler: edgePages(e, metrics), ReadHeaderTimeout: cfg.Server.HeaderTimeout, IdleTimeout: cfg.Server.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	if err := announce(out, publicURL(cfg, listener.Addr()), ""); err != nil {
 		return errors.Join(err, listener.Close())
@@ -67,7 +68,7 @@ func serveEdge(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // newEdge makes the proxy, which learns from the table of operations who serves what.
-func newEdge(ctx context.Context, cfg *config.Config, log *slog.Logger) (*edge.Edge, error) {
+func newEdge(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics telemetry.Metrics) (*edge.Edge, error) {
 	table, err := scratchRouter(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func newEdge(ctx context.Context, cfg *config.Config, log *slog.Logger) (*edge.E
 		return nil, err
 	}
 	return edge.New(edge.Config{
-		Writers: cfg.Edge.Write, Readers: cfg.Edge.Read, Others: cfg.Edge.Other, Proxies: proxies, Logger: log,
+		Writers: cfg.Edge.Write, Readers: cfg.Edge.Read, Others: cfg.Edge.Other, Proxies: proxies, Logger: log, Metrics: metrics,
 		Room: func(r *http.Request) (string, bool) {
 			route, found := table.Find(r)
 			return route.Room, found
@@ -95,12 +96,29 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	httpx.WriteError(w, r, domain.Errorf(domain.CodeUnavailable, "%s", message).With("retry_after", time.Second).Because(err))
 }
 
-// edgePages are the edge's own pages, and everything else that nodes serve.
-func edgePages(e *edge.Edge) http.Handler {
+// edgePages are the edge's own pages, and everything else that nodes serve: also
+// their pages of these names, to a request that names a node.
+func edgePages(e *edge.Edge, metrics telemetry.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", e)
-	mux.HandleFunc("/healthz", healthz)
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+	own := func(page string, h http.Handler) {
+		mux.HandleFunc(page, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get(edge.HeaderNode) != "" {
+				e.ServeHTTP(w, r)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	own("/metrics", metrics.Handler())
+	own("/healthz", http.HandlerFunc(healthz))
+	own("/readyz", edgeReady(e))
+	return mux
+}
+
+// edgeReady tells how the nodes are, and whether there are some that answer.
+func edgeReady(e *edge.Edge) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		out := struct {
 			Status string            `json:"status"`
 			Nodes  []edge.NodeStatus `json:"nodes"`
@@ -110,6 +128,5 @@ func edgePages(e *edge.Edge) http.Handler {
 			code, out.Status = http.StatusServiceUnavailable, "unavailable"
 		}
 		answer(w, code, out)
-	})
-	return mux
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"strata/internal/config"
+	"strata/internal/telemetry"
 	"strata/streams"
 	"strata/test/kit"
 )
@@ -36,11 +38,12 @@ func startCluster(t *testing.T, log streams.Store, change ...func(*config.Config
 	for _, r := range c.readers {
 		cfg.Edge.Read = append(cfg.Edge.Read, r.URL)
 	}
-	e, err := newEdge(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	metrics := telemetry.NewMetrics(version)
+	e, err := newEdge(t.Context(), cfg, slog.New(slog.DiscardHandler), metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.installation = &installation{Server: httptest.NewServer(edgePages(e))}
+	c.installation = &installation{Server: httptest.NewServer(edgePages(e, metrics))}
 	c.client = c.Server.Client()
 	c.client.Transport = kit.Patient(c.client.Transport)
 	t.Cleanup(c.Server.Close)
@@ -92,5 +95,42 @@ func TestCallersBehindTheEdgeAreToldApart(t *testing.T) {
 		{"203.0.113.10, 192.0.2.1", http.StatusTooManyRequests},
 	} {
 		call(t, c.installation, "GET", "/api/v1/nothing", nil, "Strata-Node", node, "X-Forwarded-For", step.from).must(t, step.want)
+	}
+}
+
+// The edge's pages are its own, unless a request names a node.
+func TestTheEdgeTellsOfItself(t *testing.T) {
+	c := startCluster(t, shareLog(t))
+	node := strings.TrimPrefix(c.readers[1].URL, "http://")
+	for _, p := range []struct{ page, edges, nodes string }{
+		{"/metrics", `strata_edge_node_up{node="` + node + `",room="read"} 1`, "strata_projection_position"},
+		{"/readyz", `"rooms":["read"]`, `"projections"`},
+		{"/healthz", `"ok"`, `"ok"`},
+	} {
+		get := func(headers ...string) string {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+p.page, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < len(headers); i += 2 {
+				req.Header.Set(headers[i], headers[i+1])
+			}
+			res, err := c.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %s, %v", p.page, res.Status, err)
+			}
+			return string(body)
+		}
+		if own := get(); !strings.Contains(own, p.edges) || p.nodes != p.edges && strings.Contains(own, p.nodes) {
+			t.Errorf("%s of the edge: %s", p.page, own)
+		}
+		if theirs := get("Strata-Node", node); !strings.Contains(theirs, p.nodes) {
+			t.Errorf("%s of a node: %s", p.page, theirs)
+		}
 	}
 }

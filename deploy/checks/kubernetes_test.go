@@ -305,7 +305,7 @@ func TestConnections(t *testing.T) {
 					monitored[role] = true
 				}
 			}
-			if len(monitored) != 4 {
+			if len(monitored) != 5 {
 				t.Errorf("%s watches %v", o, monitored)
 			}
 		case "Deployment":

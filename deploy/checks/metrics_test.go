@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -24,8 +25,8 @@ import (
 
 const adminKey = "sk-strata-checks-admin-key-0123456789"
 
-// serve starts the program on a free port and returns its URL once it is ready.
-func serve(t *testing.T) string {
+// start starts a role on a free port and returns its URL once it is ready.
+func start(t *testing.T, role string, flags ...string) string {
 	t.Helper()
 	binary := os.Getenv("STRATA_BIN")
 	if binary == "" {
@@ -44,7 +45,7 @@ func serve(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	cmd := exec.Command(binary, "serve", "--listen", address, "--data-dir", filepath.Join(t.TempDir(), "data"))
+	cmd := exec.Command(binary, append([]string{role, "--listen", address, "--data-dir", filepath.Join(t.TempDir(), "data")}, flags...)...)
 	cmd.Env = append(cmd.Environ(), "STRATA_ADMIN_KEY="+adminKey)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -159,18 +160,24 @@ func scrape(url string) (map[string]map[string]bool, error) {
 var given = map[string]bool{"job": true, "instance": true, "role": true, labels.MetricName: true}
 
 // TestQueriesAskForWhatThereIs looks for every series and label that the
-// dashboard and the alerts name at a server that has had something to do.
+// dashboard and the alerts name at a server and an edge that have had something to do.
 func TestQueriesAskForWhatThereIs(t *testing.T) {
-	url := serve(t)
+	url := start(t, "serve")
+	edge := start(t, "edge", "--edge-write", url, "--edge-read", url)
 	// A provider that is not there: calls to it fail until it is left alone.
 	post(t, url+"/api/v1/providers", `{"name":"gone","type":"openai_compatible","baseUrl":"http://127.0.0.1:1","apiKey":"sk","models":["m"]}`)
 	eventually(t, "everything that is asked for is there", func() error {
 		post(t, url+"/openai/v1/chat/completions", `{"model":"gone/m","messages":[{"role":"user","content":"hello"}],"max_tokens":5}`)
-		post(t, url+"/openai/v1/embeddings", `{"model":"strata/embed-1","input":"hello"}`)
+		post(t, edge+"/openai/v1/embeddings", `{"model":"strata/embed-1","input":"hello"}`)
 		there, err := scrape(url)
 		if err != nil {
 			return err
 		}
+		edges, err := scrape(edge)
+		if err != nil {
+			return err
+		}
+		maps.Copy(there, edges)
 		var missing []error
 		for where, expr := range queries(t) {
 			missing = append(missing, lacking(where, expr, there)...)

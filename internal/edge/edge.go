@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"strata/internal/addresses"
 )
 
@@ -48,9 +50,10 @@ type Config struct {
 	// in X-Forwarded headers goes on to nodes. What anybody else says does not.
 	Proxies addresses.Ranges
 
-	CheckEvery  time.Duration // between two health checks of a node; default 1 s
-	CheckWithin time.Duration // for its answer; default 2 s
-	Logger      *slog.Logger  // default: discards
+	CheckEvery  time.Duration         // between two health checks of a node; default 1 s
+	CheckWithin time.Duration         // for its answer; default 2 s
+	Logger      *slog.Logger          // default: discards
+	Metrics     prometheus.Registerer // nil: none are shown
 	Transport   *http.Transport
 }
 
@@ -69,6 +72,7 @@ type Edge struct {
 	positions *Positions
 	proxy     *httputil.ReverseProxy
 	turn      turns
+	meters    *meters
 }
 
 // New makes an edge. Its nodes count as healthy until they are found not to be.
@@ -81,7 +85,7 @@ func New(cfg Config) (*Edge, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second, DisableCompression: true}
 	}
-	e := &Edge{cfg: cfg, rooms: map[string][]*node{}, positions: NewPositions()}
+	e := &Edge{cfg: cfg, rooms: map[string][]*node{}, positions: NewPositions(), meters: newMeters()}
 	for _, room := range []struct {
 		name string
 		urls []string
@@ -101,11 +105,18 @@ func New(cfg Config) (*Edge, error) {
 		Rewrite:        e.rewrite,
 		Transport:      roundTripper(e.send),
 		ModifyResponse: e.learn,
-		ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { cfg.Refuse(w, r, err) },
+		ErrorHandler:   e.refuse,
 		ErrorLog:       slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		FlushInterval:  -1, // frames of streams are for now
 	}
+	e.register(cfg.Metrics)
 	return e, nil
+}
+
+// refuse answers a request that no node could.
+func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	routeOf(r.Context()).refused = err
+	e.cfg.Refuse(w, r, err)
 }
 
 // node returns the node at a URL, which may be in several rooms.
@@ -137,7 +148,11 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		room = Read
 	}
 	caller := callerOf(r)
-	ctx := context.WithValue(r.Context(), routeKey{}, &route{room: room, caller: caller})
+	way := &route{room: room, caller: caller}
+	ctx := context.WithValue(r.Context(), routeKey{}, way)
+	started := time.Now()
+	e.meters.inFlight.Inc()
+	defer func() { e.meters.ended(ctx, way, time.Since(started)) }() // also of an answer that is cut, which panics
 	if known && e.unbound(r) {
 		if at := e.positions.Last(caller); at != "" {
 			r.Header.Set(headerMinPosition, at)
@@ -166,7 +181,11 @@ func callerOf(r *http.Request) string {
 type routeKey struct{}
 
 // route is what the edge knows of a request on its way.
-type route struct{ room, caller string }
+type route struct {
+	room, caller string
+	status       int   // of the node's answer; 0: none yet
+	refused      error // why the edge answered itself
+}
 
 func routeOf(ctx context.Context) *route {
 	if r, ok := ctx.Value(routeKey{}).(*route); ok {
@@ -184,7 +203,9 @@ func (e *Edge) rewrite(p *httputil.ProxyRequest) {
 
 // learn remembers the position that an answer tells, now or at its end.
 func (e *Edge) learn(res *http.Response) error {
-	caller := routeOf(res.Request.Context()).caller
+	way := routeOf(res.Request.Context())
+	way.status = res.StatusCode
+	caller := way.caller
 	if caller == "" || res.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}

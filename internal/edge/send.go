@@ -58,15 +58,20 @@ func (e *Edge) send(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer body.close()
-	nodes := e.candidates(routeOf(r.Context()).room, r.Header.Get(HeaderNode))
+	room := routeOf(r.Context()).room
+	nodes := e.candidates(room, r.Header.Get(HeaderNode))
 	var last error
 	for i, n := range nodes {
+		if i > 0 {
+			e.meters.retries.WithLabelValues(room).Inc()
+		}
 		res, err := e.try(r, n, body, harmless && i < len(nodes)-1)
 		switch {
 		case r.Context().Err() != nil:
 			return nil, errors.Join(r.Context().Err(), discard(res))
 		case err != nil:
 			last = fmt.Errorf("%s: %w", n.url.Host, err)
+			e.meters.failed(n, err)
 			e.silent(n, err)
 			if unsent(err) && !body.used.Load() || harmless && body.again() {
 				continue
@@ -74,6 +79,7 @@ func (e *Edge) send(r *http.Request) (*http.Response, error) {
 			return nil, errors.Join(ErrUnknownOutcome, last)
 		case res.StatusCode == http.StatusServiceUnavailable && i < len(nodes)-1 && harmless && body.again():
 			// It starts, stops or has lost the log: another may not.
+			e.meters.failures.WithLabelValues(n.url.Host, unavailable).Inc()
 			if err := discard(res); err != nil {
 				return nil, err
 			}

@@ -162,6 +162,18 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Writers of other protocols than HTTP/1.1 do not need to be told.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	e.proxy.ServeHTTP(w, r.WithContext(ctx))
+	endBody(w, r)
+}
+
+// endBody reads what no node has read of a request's body, as the server would after the
+// handler. In full duplex that is too late: at the body's end the server begins to watch
+// the connection, nobody stops that any more, and reading the next request panics.
+func endBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return // so that a connection that was taken over is left alone
+	}
+	_ = http.NewResponseController(w).Flush() // the answer does not wait for the rest
+	_ = r.Body.Close()
 }
 
 // unbound tells whether a read does not say itself what it has to include.

@@ -278,8 +278,6 @@ func TestRefusals(t *testing.T) {
 
 // Requests carry the server's headers and credential.
 func TestCredentials(t *testing.T) {
-	var seen atomic.Value
-	over := httpServer(t, nil, func(r *http.Request) { seen.Store(r.Header.Clone()) })
 	w := newWorld(t)
 	for _, c := range []struct {
 		auth mcp.Auth
@@ -291,6 +289,8 @@ func TestCredentials(t *testing.T) {
 		{mcp.Auth{Type: "header", Header: "X-Api-Key", Token: "secret"}, "X-Api-Key", "secret"},
 		{mcp.Auth{Type: "none"}, "Authorization", ""},
 	} {
+		var seen atomic.Value // on a server of its own: the session before is left whenever that comes
+		over := httpServer(t, nil, func(r *http.Request) { seen.Store(r.Header.Clone()) })
 		w.define("s", mcp.Server{Transport: "streamable_http", URL: over.URL, Auth: c.auth, Headers: map[string]string{"X-Tenant": "one"}})
 		w.must(t, "s", "ping", "")
 		h := seen.Load().(http.Header)

@@ -59,7 +59,7 @@ export function ErrorState({ error, onRetry, compact }: { error: unknown; onRetr
 /** Nothing here yet, and what to do about it. */
 export function EmptyState({ icon, title, children }: { icon: ReactNode; title: string; children?: ReactNode }) {
   return (
-    <div className="mx-auto flex w-full max-w-xl flex-col items-center gap-2 px-4 py-12 text-center">
+    <div className="mx-auto flex w-full max-w-2xl flex-col items-center gap-2 px-4 py-12 text-center">
       <div className="mb-1 flex size-11 items-center justify-center rounded-xl bg-accent-soft text-accent [&_svg]:size-5">{icon}</div>
       <h2 className="text-base font-semibold">{title}</h2>
       <div className="w-full space-y-4 text-balance text-ink-3">{children}</div>

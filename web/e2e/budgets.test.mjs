@@ -19,6 +19,21 @@ describe('budgets', () => {
     await api('DELETE', `/api/v1/budgets/${budget.id}`)
   })
 
+  test('an edit leaves what somebody else has changed meanwhile', async () => {
+    const budget = await makeBudget({ name: uniqueName('Shared'), limitUsd: 5 })
+    const name = uniqueName('Renamed')
+    await withPage(browser, {}, async (page) => {
+      await open(page, 'budgets')
+      await card(page, budget.name).getByRole('button', { name: `Actions for ${budget.name}` }).click()
+      await page.getByRole('menuitem', { name: 'Edit' }).click()
+      await page.getByRole('dialog').getByLabel('Name').fill(name)
+      await api('PUT', `/api/v1/budgets/${budget.id}`, { limitUsd: 7 })
+      await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+      await card(page, name).getByText('of $7.00').waitFor()
+    })
+    await api('DELETE', `/api/v1/budgets/${budget.id}`)
+  })
+
   test('created, seen at once, edited, reset and deleted', async () => {
     const name = uniqueName('Team')
     await withPage(browser, {}, async (page) => {

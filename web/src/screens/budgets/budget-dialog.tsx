@@ -41,7 +41,7 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
       // Only a change is sent: whether it is exceeded is for the server to say.
       status: enabled === wasEnabled ? undefined : enabled ? 'active' : 'disabled',
     }
-    save.mutate({ id: budget?.id, draft }, { onSuccess: onClose })
+    save.mutate({ budget, draft }, { onSuccess: onClose })
   }
 
   const wholeScope = scopeType === 'organization' || scopeType === 'workspace'

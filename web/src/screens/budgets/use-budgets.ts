@@ -47,6 +47,16 @@ export function useBudgetUsage(id: string, groupBy: Grouping) {
   })
 }
 
+/**
+ * What differs from the budget as it was when its form was opened. The rest is left as it is, which somebody else may
+ * have changed meanwhile. A budget's revision moves with every call it pays for, so a save cannot depend on it.
+ */
+export function changed(budget: Budget, draft: Omit<BudgetDraft, 'scopeType' | 'scopeId'>): Partial<BudgetDraft> {
+  const { limitTokens = null, hardLimit = true, ...rest } = budget
+  const before: Record<string, unknown> = { ...rest, limitTokens: limitTokens || null, hardLimit }
+  return Object.fromEntries(Object.entries(draft).filter(([key, value]) => value !== undefined && value !== before[key]))
+}
+
 /** The four things that can be done to a budget. */
 export function useBudgetCommands() {
   const api = useApi()
@@ -57,9 +67,9 @@ export function useBudgetCommands() {
       queries.invalidateQueries({ queryKey: ['budget-usage'] }),
     ])
   const save = useMutation({
-    mutationFn: ({ id, draft }: { id: string | undefined; draft: BudgetDraft }) => {
+    mutationFn: ({ budget, draft }: { budget: Budget | undefined; draft: BudgetDraft }) => {
       const { scopeType, scopeId, ...rest } = draft
-      if (id) return api.put<Budget>(path(id), rest)
+      if (budget) return api.put<Budget>(path(budget.id), changed(budget, rest))
       const { limitTokens, ...needed } = rest
       return api.post<Budget>('/api/v1/budgets', {
         ...needed,

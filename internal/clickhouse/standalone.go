@@ -138,6 +138,7 @@ func serveEngine(eng *engine.Engine, handler http.Handler, listener net.Listener
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: receiveTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	closeNewcomers(server, newcomerTime)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

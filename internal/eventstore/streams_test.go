@@ -123,7 +123,7 @@ func TestDeleteAndRevive(t *testing.T) {
 		t.Errorf("read of a deleted stream: %v", err)
 	}
 	list, err := readStream(t, c, "$$del-1", esdb.ReadStreamOptions{})
-	if err != nil || len(list) != 1 || string(list[0].Event.Data) != `{"$tb":9223372036854775807}` || list[0].Event.EventType != "$metadata" {
+	if err != nil || len(list) != 1 || string(list[0].Event.Data) != `{"$maxCount":100,"$tb":9223372036854775807,"owner":"me"}` || list[0].Event.EventType != "$metadata" {
 		t.Errorf("metadata of a deleted stream: %+v, %v", list, err)
 	}
 	s.Restart()

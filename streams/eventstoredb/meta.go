@@ -1,11 +1,13 @@
 package eventstoredb
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -213,6 +215,35 @@ func (m *streamMetadata) lasting() bool {
 		}
 	}
 	return false
+}
+
+// keeps tells whether metadata that was written later says everything that was
+// said before, apart from what is deleted. Without a cut it does not: once the
+// stream goes on, what was deleted would pass for what was asked.
+func (m *streamMetadata) keeps(before *streamMetadata) bool {
+	if m.revision <= before.revision || m.cut == nil || m.asked() != before.asked() {
+		return false
+	}
+	for k, v := range before.members {
+		if k != keyTruncateBefore && k != keyCut && !sameJSON(v, m.members[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameJSON compares values, whatever their form. A number that lost digits on the
+// way is another.
+func sameJSON(a, b json.RawMessage) bool {
+	var values [2]any
+	for i, raw := range []json.RawMessage{a, b} {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if d.Decode(&values[i]) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
 }
 
 // deletedBy is metadata from before a deletion, together with what the deletion,

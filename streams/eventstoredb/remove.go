@@ -12,7 +12,10 @@ import (
 	"strata/streams"
 )
 
-// Delete hides the events of a stream; see [streams.Store].
+// Delete hides the events of a stream; see [streams.Store]. EventStoreDB drops the
+// stream's metadata with them, and there is no way to have it do both at once: it
+// is set again afterwards, and a process that dies in between leaves a deleted
+// stream without metadata. Strata's own server keeps it in the write that deletes.
 func (s *Store) Delete(ctx context.Context, stream domain.StreamID, expected streams.Expected) (streams.Result, error) {
 	before, err := s.metadataOf(ctx, stream)
 	if err != nil {
@@ -22,9 +25,15 @@ func (s *Store) Delete(ctx context.Context, stream domain.StreamID, expected str
 	if err != nil || !before.lasting() {
 		return r, err
 	}
-	// The server has put the deletion in the place of the stream's metadata. Only
+	now, err := s.metadataOf(ctx, stream)
+	if err == nil && now.keeps(before) {
+		return r, nil // Strata's own server keeps it in the write that deletes
+	}
+	// EventStoreDB has put the deletion in the place of the stream's metadata. Only
 	// there is it all the same whether the stream is deleted.
-	err = s.changeMetadata(ctx, stream, func(now *streamMetadata) ([]byte, error) { return before.deletedBy(now) })
+	if err == nil {
+		err = s.changeMetadata(ctx, stream, func(now *streamMetadata) ([]byte, error) { return before.deletedBy(now) })
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s is deleted, and its metadata is lost: %w", stream, err)
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 // Delete hides a stream's events; an append brings the stream back, without them,
-// at the next revision. It replaces the stream's metadata.
+// at the next revision. The rest of the stream's metadata stays, in the same
+// write: EventStoreDB drops it, and whoever wants to keep it there sets it anew
+// afterwards, and loses it when he dies in between.
 //
 // Errors: *streams.WrongRevision, also when there is nothing to delete,
 // ErrDeleted, streams.ErrTombstoned, ErrFull, ErrInvalid, ErrClosed.
@@ -19,7 +21,10 @@ func (l *Log) Delete(ctx context.Context, stream domain.StreamID, expected strea
 		if there, err := v.exists(); err != nil || !there {
 			return streams.Proposed{}, firstOf(err, v.wrong(expected))
 		}
-		data, err := stored(fmt.Appendf(nil, `{"%s":%d}`, KeyTruncateBefore, int64(deletedMark)), v.st.Last)
+		data, err := truncated(v.st, deletedMark)
+		if err == nil {
+			data, err = stored(data, v.st.Last)
+		}
 		return streams.Proposed{ID: domain.NewEventID(), Type: streams.TypeMetadata, Data: data}, err
 	})
 }

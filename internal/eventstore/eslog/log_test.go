@@ -140,6 +140,46 @@ func TestRevivalKeepsMetadata(t *testing.T) {
 	}
 }
 
+// A deletion is one write, which keeps the rest of the metadata: nobody has to set
+// it again and can die before.
+func TestDeletionKeepsMetadata(t *testing.T) {
+	l, known := open(t), ids{}
+	ctx := background(t)
+	if _, err := l.Append(ctx, "kept-1", streams.NoStream, known.events("ab")); err != nil {
+		t.Fatal(err)
+	}
+	const rest = `"$maxCount":5,"$maxAge":3600,"$acl":{"$r":["a"]},"$cacheControl":3,"own":{"x":[1]}}`
+	e := eslog.Event{ID: uuid.New(), Type: streams.TypeMetadata, ContentType: eslog.ContentJSON, Data: []byte(`{"$tb":1,` + rest)}
+	if _, err := l.Append(ctx, "$$kept-1", streams.NoStream, []eslog.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { _, err := l.Delete(ctx, "kept-1", streams.At(1)); return err }, `{"$tb":9223372036854775807,` + rest},
+		{func() error { _, err := l.Append(ctx, "kept-1", streams.NoStream, known.events("c")); return err }, `{"$tb":2,` + rest},
+		{func() error { _, err := l.Delete(ctx, "kept-1", streams.Any); return err }, `{"$tb":9223372036854775807,` + rest},
+	} {
+		if err := test.do(); err != nil {
+			t.Fatal(err)
+		}
+		var got, want any
+		if err := json.Unmarshal([]byte(metadataOf(t, l, "kept-1")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(test.want), &want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("metadata is %v, want %v", got, want)
+		}
+	}
+	if _, err := revisions(t, l, "kept-1", eslog.ReadStream{}); !errors.Is(err, streams.ErrStreamNotFound) {
+		t.Errorf("the deleted stream: %v", err)
+	}
+}
+
 // Whatever is appended is read as it was.
 func TestEventsComeBack(t *testing.T) {
 	l := open(t)

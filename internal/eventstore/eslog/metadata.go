@@ -119,6 +119,11 @@ func shown(data []byte, deleted bool) []byte {
 // revived is the metadata of a stream that was deleted and begins anew at a
 // revision: everything else stays.
 func revived(st embedded.StreamState, from domain.Revision) ([]byte, error) {
+	return truncated(st, int64(from))
+}
+
+// truncated is the metadata of a stream with another "$tb".
+func truncated(st embedded.StreamState, before int64) ([]byte, error) {
 	fields := make(map[string]any, len(st.Meta.Custom)+len(st.System)+3)
 	for k, v := range st.Meta.Custom {
 		fields[k] = v
@@ -132,6 +137,6 @@ func revived(st embedded.StreamState, from domain.Revision) ([]byte, error) {
 	if st.Meta.MaxAge > 0 {
 		fields[KeyMaxAge] = int64(st.Meta.MaxAge.Seconds())
 	}
-	fields[KeyTruncateBefore] = from
+	fields[KeyTruncateBefore] = before
 	return json.Marshal(fields)
 }

@@ -34,7 +34,7 @@ func (c *checker) node(n *Node, at string) {
 		c.add(n.Retry.MaxAttempts < 0 || n.Retry.MaxAttempts > 20, limit, at+".retry.max_attempts", "must be from 1 to 20")
 		c.add(n.Retry.BackoffMS < 0 || n.Retry.BackoffMS > 3_600_000, limit, at+".retry.backoff_ms", "must be from 0 to 3600000")
 	}
-	c.add(n.TimeoutMS < 0, limit, at+".timeout_ms", "must not be negative")
+	c.add(n.TimeoutMS < 0 || n.TimeoutMS > maxTimeoutMS, limit, at+".timeout_ms", "must be from 0 to %d", maxTimeoutMS)
 }
 
 // templates checks every place in a node's config.
@@ -236,6 +236,10 @@ func (c *checker) loop(n *Node, config string) {
 	if !slices.Contains(repeated, body.Type) {
 		c.add(true, unsupported, config+".do.type", "must be one of %s; more than one node is a workflow of its own", words(repeated))
 		return
+	}
+	if do, is := n.Config["do"].(map[string]any); is && do["timeout_ms"] != nil {
+		c.number(config+".do.timeout_ms", do["timeout_ms"], 0, maxTimeoutMS)
+		body.TimeoutMS = 0 // it was checked
 	}
 	c.node(body, config+".do")
 }

@@ -203,17 +203,20 @@ const (
 	maxParallelism     = 50
 )
 
-// Body is what a loop does for each item; nil when the node is no loop. Its id is
-// the loop's.
+// Body is what a loop does for each item; nil when the node is no loop. Its id and
+// its retry are the loop's, its time is its own.
 func (n *Node) Body() *Node {
 	do, is := n.Config["do"].(map[string]any)
 	if !is || n.Type != Loop && n.Type != Parallel {
 		return nil
 	}
-	body := Node{ID: n.ID, Retry: n.Retry, TimeoutMS: n.TimeoutMS}
+	body := Node{ID: n.ID, Retry: n.Retry}
 	kind, _ := do["type"].(string)
 	body.Type = Type(kind)
 	body.Config, _ = do["config"].(map[string]any)
+	if ms, is := do["timeout_ms"].(float64); is {
+		body.TimeoutMS = int(ms)
+	}
 	return &body
 }
 

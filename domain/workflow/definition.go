@@ -45,7 +45,7 @@ type Node struct {
 	Config    map[string]any `json:"config,omitempty" doc:"What its type needs. Texts may have places {{expression}}."`
 	Position  *Position      `json:"position,omitempty" doc:"Where an editor shows it."`
 	Retry     *Retry         `json:"retry,omitempty" doc:"How often it is tried when it fails in a way that may pass."`
-	TimeoutMS int            `json:"timeout_ms,omitempty" minimum:"0" maximum:"2592000000" doc:"How long one try may take, or a person, or the run of a workflow that it calls; 0 is its type's own." example:"30000"`
+	TimeoutMS int            `json:"timeout_ms,omitempty" minimum:"0" maximum:"2592000000" doc:"How long one try may take, waiting included: a whole loop, a run that it starts, a person. 0 is its type's own." example:"30000"`
 }
 
 // Position is a place on a canvas.

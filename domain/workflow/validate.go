@@ -14,6 +14,8 @@ import (
 const (
 	maxNodes = 500
 	maxEdges = 2000
+
+	maxTimeoutMS = 30 * 24 * 3600 * 1000
 )
 
 // Problem is one thing that is wrong with a definition.
@@ -74,7 +76,7 @@ func Problems(d *Definition) []Problem {
 	c.schema("input_schema", d.InputSchema)
 	c.schema("output_schema", d.OutputSchema)
 	if v, set := d.Config["timeout_ms"]; set {
-		c.number("config.timeout_ms", v, 1, 30*24*3600*1000)
+		c.number("config.timeout_ms", v, 1, maxTimeoutMS)
 	}
 	return c.found
 }

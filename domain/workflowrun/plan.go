@@ -69,8 +69,8 @@ func (s *State) Plan(now time.Time) Plan {
 func (s *State) closing(p *Plan) {
 	for _, id := range s.Graph().Order {
 		for _, step := range append([]string{id}, s.items(id)...) {
-			if st := s.Steps[step]; st != nil && st.Child == nil && (st.Phase == Opened && st.Open.Awaits == Child || st.Phase == Begun && s.startsRuns(step)) {
-				p.Steps = append(p.Steps, Intent{Step: step, Attempt: st.Attempt})
+			if s.mayHaveChild(step) {
+				p.Steps = append(p.Steps, Intent{Step: step, Attempt: s.Steps[step].Attempt})
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 	finish := Intent{Step: id, Attempt: st.Attempt}
 	switch st.Open.Awaits {
 	case Time:
-		if now.Before(st.Open.Until) {
+		if now.Before(st.Open.Until) && !s.late(id, now, p) {
 			p.wake(st.Open.Until)
 			return
 		}
@@ -179,10 +179,14 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 			return
 		}
 	case Child:
-		if !st.childOver(now, p) {
+		if !s.childOver(id, now, p) {
 			return
 		}
 	case Items:
+		if s.left(id) && s.late(id, now, p) {
+			s.planLate(id, p)
+			return
+		}
 		if s.planItems(id, node, now, p) {
 			return
 		}
@@ -192,16 +196,29 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 
 // childOver tells whether a step has waited long enough for another run: it has ended,
 // or its time is up.
-func (s *Step) childOver(now time.Time, p *Plan) bool {
-	if s.Child != nil {
+func (s *State) childOver(step string, now time.Time, p *Plan) bool {
+	st := s.Steps[step]
+	if st.Child != nil || s.late(step, now, p) {
 		return true
 	}
-	until := s.Open.Until
+	until := st.Open.Until
 	if until.IsZero() || !now.Before(until) {
 		return !until.IsZero()
 	}
 	p.wake(until)
 	return false
+}
+
+// left tells whether a loop's items have not all ended, and none has failed.
+func (s *State) left(loop string) (left bool) {
+	for _, step := range s.items(loop) {
+		st := s.Steps[step]
+		if st != nil && st.Phase == Broken {
+			return false
+		}
+		left = left || !st.done()
+	}
+	return left
 }
 
 // planItems adds what is to be done for the items of a loop, in their order and
@@ -222,7 +239,7 @@ func (s *State) planItems(id string, node *workflow.Node, now time.Time, p *Plan
 			break
 		}
 		if st != nil && st.Phase == Opened {
-			if st.childOver(now, p) {
+			if s.childOver(step, now, p) {
 				p.Steps = append(p.Steps, Intent{Step: step, Attempt: st.Attempt})
 			}
 			continue

@@ -48,6 +48,7 @@ type Step struct {
 	Phase     Phase
 	Attempt   int
 	Execution int
+	Since     time.Time // when the attempt began
 	RetryAt   time.Time
 	Open      *StepOpened
 	Answer    *HumanAnswered
@@ -82,7 +83,7 @@ type State struct {
 
 // Aggregate folds runs.
 var Aggregate = &domain.Aggregate[State]{
-	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "3",
+	Category: "workflow_run", Prefix: "run", Noun: "workflow run", Fold: "4",
 	New:   func(id string) *State { return &State{ID: id, Steps: map[string]*Step{}} },
 	Apply: func(s *State, e domain.Event) { s.apply(e) },
 	Gone:  func(s *State) bool { return s.Erased },
@@ -126,9 +127,15 @@ func (s *State) apply(e domain.Event) {
 		}
 	case StepBegan:
 		st := s.step(f.Step)
+		if f.Execution <= 1 {
+			st.Since = e.Meta.OccurredAt
+		}
 		st.Phase, st.Attempt, st.Execution = Begun, f.Attempt, f.Execution
 	case StepOpened:
 		st := s.step(f.Step)
+		if st.Phase != Begun { // its beginning was not worth a fact
+			st.Since = e.Meta.OccurredAt
+		}
 		st.Phase, st.Attempt, st.Open = Opened, f.Attempt, &f
 		if st.Child != nil && st.Child.Run != f.Child { // of an earlier attempt
 			st.Child = nil

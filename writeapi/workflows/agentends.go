@@ -39,15 +39,21 @@ func (a AgentEnds) Handle(ctx context.Context, e domain.Event) error {
 		if st.Parent == nil {
 			return told{}
 		}
-		out := told{st.Parent.Run, workflowrun.ChildEnded{Step: st.Parent.Step, Run: ref.ID, Status: workflowrun.Status(st.Status), Outputs: st.Output,
-			Usage: workflowrun.Usage(st.Usage), Cost: st.Cost}}
-		if st.Status != agentrun.IsCompleted {
-			out.end.Error = &workflowrun.Failure{Code: string(st.Code), Message: st.Reason}
-		}
+		out := told{st.Parent.Run, endOfAgent(st)}
+		out.end.Step, out.end.Run = st.Parent.Step, ref.ID
 		return out
 	})
 	if err != nil || t.parent == "" {
 		return err
 	}
 	return a.s.tellParent(ctx, ref, t.parent, t.end)
+}
+
+// endOfAgent is how a run of an agent has ended, as runs of workflows know it.
+func endOfAgent(st *agentrun.State) workflowrun.ChildEnded {
+	out := workflowrun.ChildEnded{Status: workflowrun.Status(st.Status), Outputs: st.Output, Usage: workflowrun.Usage(st.Usage), Cost: st.Cost}
+	if st.Status != agentrun.IsCompleted {
+		out.Error = &workflowrun.Failure{Code: string(st.Code), Message: st.Reason}
+	}
+	return out
 }

@@ -59,7 +59,7 @@ func (s *Service) search(ctx context.Context, run steps.Ref, j *job, vars map[st
 		return came{}, err
 	}
 	out := came{input: config}
-	ctx, cancel := j.within(ctx, searchTime)
+	ctx, cancel := j.within(ctx, s.Handler.Now(), searchTime)
 	defer cancel()
 	found, err := library.FindPatiently(ctx, s.Library, j.payer(run), knowledge.Question{Bases: c.DatasetIDs, Query: string(c.Query), Mode: knowledge.Mode(cmp.Or(c.Mode, string(knowledge.Hybrid))),
 		Filter: c.Filter, MinScore: c.ScoreThreshold, Limit: cmp.Or(c.TopK, workflow.DefaultTopK)})
@@ -95,7 +95,7 @@ func (s *Service) useTool(ctx context.Context, run steps.Ref, step string, j *jo
 	if j.execution > 1 && !repeatable {
 		return out, domain.Errorf(domain.CodeWorkflow, "it is not known whether the call of the tool took effect: the server was restarted while it was made. It was not made again, since the node is not repeatable")
 	}
-	ctx, cancel := j.within(ctx, toolTime)
+	ctx, cancel := j.within(ctx, s.Handler.Now(), toolTime)
 	defer cancel()
 	st := &j.started
 	by := mcp.Caller{Organization: run.Organization, Workspace: run.Workspace, User: st.UserID, APIKey: st.APIKey, Run: run.ID, CorrelationID: run.ID}

@@ -25,9 +25,13 @@ func (w *world) note(path, key string) {
 }
 
 // Find implements knowledge.Finder: every base holds what it was asked.
-func (w *world) Find(_ context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error) {
+func (w *world) Find(ctx context.Context, p domain.Principal, q knowledge.Question) ([]knowledge.Found, error) {
 	if slices.Contains(q.Bases, "nowhere") {
 		return nil, domain.NotFound("knowledge base", "nowhere")
+	}
+	if slices.Contains(q.Bases, "slow") {
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	if slices.Contains(q.Bases, "later") && w.late.Add(1) < 3 {
 		return nil, domain.Errorf(domain.CodeUnavailable, "the engine is away")
@@ -45,13 +49,16 @@ func (w *world) Find(_ context.Context, p domain.Principal, q knowledge.Question
 
 // CallTool implements workflows.Tools: the calculator knows one answer, and what
 // servers offer is noted with its key.
-func (w *world) CallTool(_ context.Context, by mcp.Caller, target string, arguments map[string]any, key string) (string, bool, error) {
+func (w *world) CallTool(ctx context.Context, by mcp.Caller, target string, arguments map[string]any, key string) (string, bool, error) {
 	if by.Workspace != somebody.Workspace || by.Run == "" {
 		return "", false, fmt.Errorf("called for %+v", by)
 	}
 	switch text := fmt.Sprint(arguments["expression"]); {
 	case target == "calculator":
 		return "42", false, nil
+	case text == "slow":
+		<-ctx.Done()
+		return "", false, ctx.Err()
 	case text == "refuse":
 		return "no " + target, true, nil
 	case text == "fault":

@@ -43,14 +43,18 @@ func (j *job) child(run steps.Ref, step string) commands.Request {
 }
 
 // childEnded is what came of the run that a step has waited for.
-func (j *job) childEnded(what string) (came, error) {
+func (s *Service) childEnded(j *job, what string) (came, error) {
 	if j.ended.Status != workflowrun.StatusCompleted {
+		why := j.ended.Error
+		if j.ended.Status == workflowrun.StatusCancelled && j.late(s.Handler.Now()) {
+			why = &tooLong // which it may not have known when it said that it was cancelled
+		}
 		message := what + " was " + string(j.ended.Status)
-		if j.ended.Error != nil && j.ended.Error.Message != "" {
-			message += ": " + j.ended.Error.Message
+		if why != nil && why.Message != "" {
+			message += ": " + why.Message
 		}
 		code := domain.CodeWorkflow
-		if j.ended.Error != nil && j.ended.Error.Code == string(domain.CodeTimeout) {
+		if why != nil && why.Code == string(domain.CodeTimeout) {
 			code = domain.CodeTimeout
 		}
 		return came{}, passing{domain.Errorf(code, "%s", message)}
@@ -63,7 +67,7 @@ func (j *job) childEnded(what string) (came, error) {
 // call starts the run of another workflow, and ends when that has ended.
 func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, vars map[string]any) (came, error) {
 	if j.open != nil && j.ended != nil {
-		return j.childEnded("the workflow it called")
+		return s.childEnded(j, "the workflow it called")
 	}
 	var c workflow.CallConfig
 	config, err := j.fill(vars, &c)
@@ -93,7 +97,7 @@ func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, 
 // runAgent starts the run of an agent, and ends when that has ended.
 func (s *Service) runAgent(ctx context.Context, run steps.Ref, step string, j *job, vars map[string]any) (came, error) {
 	if j.open != nil && j.ended != nil {
-		return j.childEnded("the agent's run")
+		return s.childEnded(j, "the agent's run")
 	}
 	var c workflow.AgentConfig
 	config, err := j.fill(vars, &c)
@@ -116,27 +120,59 @@ func (s *Service) runAgent(ctx context.Context, run steps.Ref, step string, j *j
 	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: id}}, nil
 }
 
-// giveUp cancels the run that a step has waited for as long as its node allows. One
-// that has ended in the very last moment counts as it has ended.
+// tooLong is why a run was cancelled that a step has waited for as long as its node
+// allows.
+var tooLong = workflowrun.Failure{Code: string(domain.CodeTimeout), Message: "it took longer than the node's timeout_ms allows"}
+
+// giveUp cancels the run that a step waits for, or that it has started without being
+// known to wait for it: its own run is over, or it has waited as long as its node
+// allows. One that has ended in the very last moment counts as it has ended.
 func (s *Service) giveUp(ctx context.Context, run steps.Ref, step string, j *job) (domain.Decider[workflowrun.State], error) {
-	req := commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: j.open.Child, CorrelationID: run.ID}
-	if _, err := s.steer(ctx, req, workflowrun.Cancel{Reason: "the step that started it does not wait any longer"}); err != nil && !over(err) {
+	end := workflowrun.ChildEnded{Step: step, Status: workflowrun.StatusCancelled}
+	reason := "the run that started it is over"
+	if !j.cancelled {
+		reason, end.Error = "the step that started it does not wait any longer", &tooLong
+	}
+	of := workflowrun.Aggregate.Prefix
+	if j.node.Type == workflow.Agent {
+		of = agentrun.Aggregate.Prefix
+	}
+	if j.open != nil {
+		end.Run = j.open.Child
+	}
+	end.Run = cmp.Or(end.Run, s.Handler.NewID(of, j.child(run, step)))
+	req := commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: end.Run, CorrelationID: run.ID}
+	var err error
+	if j.node.Type == workflow.Agent {
+		err = s.Agents.CancelChild(ctx, req, reason)
+	} else {
+		_, err = s.steer(ctx, req, workflowrun.Cancel{Reason: reason})
+	}
+	if err != nil && !over(err) {
 		return nil, err
 	}
-	late := workflowrun.ChildEnded{Step: step, Run: req.ID, Status: workflowrun.StatusCancelled,
-		Error: &workflowrun.Failure{Code: string(domain.CodeTimeout), Message: "it took longer than the node's timeout_ms allows"}}
-	end, err := commands.Load(ctx, s.Handler, workflowrun.Aggregate, req.Principal, req.ID, func(l *commands.Loaded[workflowrun.State]) workflowrun.ChildEnded {
-		end := late
-		end.Usage, end.Cost = l.State.Usage, l.State.Cost
-		if status := l.State.End; status == workflowrun.StatusCompleted || status == workflowrun.StatusFailed {
-			end.Status, end.Outputs, end.Error = status, l.State.Outputs, l.State.Error
-		}
-		return end
-	})
-	if over(err) {
-		end, err = late, nil
+	last, err := s.endOf(ctx, req, j.node.Type)
+	if err != nil && !over(err) {
+		return nil, err
 	}
-	return workflowrun.EndChild{ChildEnded: end}, err
+	end.Usage, end.Cost = last.Usage, last.Cost
+	if err == nil && last.Status != workflowrun.StatusCancelled {
+		end.Status, end.Outputs, end.Error = last.Status, last.Outputs, last.Error
+	}
+	return workflowrun.EndChild{ChildEnded: end}, nil
+}
+
+// endOf is how a run has ended that a step of a type has started.
+func (s *Service) endOf(ctx context.Context, req commands.Request, of workflow.Type) (workflowrun.ChildEnded, error) {
+	if of == workflow.Agent {
+		return commands.Load(ctx, s.Handler, agentrun.Aggregate, req.Principal, req.ID, func(l *commands.Loaded[agentrun.State]) workflowrun.ChildEnded {
+			return endOfAgent(l.State)
+		})
+	}
+	return commands.Load(ctx, s.Handler, workflowrun.Aggregate, req.Principal, req.ID, func(l *commands.Loaded[workflowrun.State]) workflowrun.ChildEnded {
+		st := l.State
+		return workflowrun.ChildEnded{Status: st.End, Outputs: st.Outputs, Error: st.Error, Usage: st.Usage, Cost: st.Cost}
+	})
 }
 
 // over tells whether an error says that a run has ended, or is gone.
@@ -166,30 +202,4 @@ func (s *Service) tellParent(ctx context.Context, child steps.Ref, parent string
 		return nil
 	}
 	return err
-}
-
-// cancelChild cancels the run that a step waits for whose own run is over, or that
-// it has started without being known to wait for it.
-func (s *Service) cancelChild(ctx context.Context, run steps.Ref, step string, j *job) (domain.Decider[workflowrun.State], error) {
-	const reason = "the run that started it is over"
-	of := workflowrun.Aggregate.Prefix
-	if j.node.Type == workflow.Agent {
-		of = agentrun.Aggregate.Prefix
-	}
-	opened := ""
-	if j.open != nil {
-		opened = j.open.Child
-	}
-	id := cmp.Or(opened, s.Handler.NewID(of, j.child(run, step)))
-	req := commands.Request{Principal: domain.System(run.Organization, run.Workspace), ID: id, CorrelationID: run.ID}
-	var err error
-	if j.node.Type == workflow.Agent {
-		err = s.Agents.CancelChild(ctx, req, reason)
-	} else {
-		_, err = s.steer(ctx, req, workflowrun.Cancel{Reason: reason})
-	}
-	if err != nil && !over(err) {
-		return nil, err
-	}
-	return workflowrun.EndChild{ChildEnded: workflowrun.ChildEnded{Step: step, Run: id, Status: workflowrun.StatusCancelled}}, nil
 }

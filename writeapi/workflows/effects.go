@@ -36,13 +36,6 @@ const maxResponse = 768 << 10
 // defaultModel answers where a node names no model.
 const defaultModel = "strata/extract-1"
 
-func (j *job) within(ctx context.Context, usual time.Duration) (context.Context, context.CancelFunc) {
-	if j.node.TimeoutMS > 0 {
-		usual = time.Duration(j.node.TimeoutMS) * time.Millisecond
-	}
-	return context.WithTimeout(ctx, usual)
-}
-
 // ask asks a model. Budgets and the inference log know the run by the call's
 // correlation id and metadata.
 func (s *Service) ask(ctx context.Context, run steps.Ref, j *job, vars map[string]any) (came, error) {
@@ -67,7 +60,7 @@ func (s *Service) ask(ctx context.Context, run steps.Ref, j *job, vars map[strin
 		return out, err
 	}
 	st := &j.started
-	ctx, cancel := j.within(ctx, modelTime)
+	ctx, cancel := j.within(ctx, s.Handler.Now(), modelTime)
 	defer cancel()
 	answer, err := s.Gateway.Chat(ctx, gateway.Call{Organization: run.Organization, Workspace: run.Workspace, User: st.UserID, APIKey: st.APIKey, App: st.AppID,
 		Session: st.SessionID, CorrelationID: run.ID, Subject: st.Subject, RecordPayload: s.RecordPayloads, Tags: []string{"workflow"},
@@ -106,7 +99,7 @@ func (s *Service) request(ctx context.Context, run steps.Ref, step string, j *jo
 	if err := secrets.open(ctx, s, run, j.started.WorkflowID, c.Headers); err != nil {
 		return out, mark(err)
 	}
-	ctx, cancel := j.within(ctx, httpTime)
+	ctx, cancel := j.within(ctx, s.Handler.Now(), httpTime)
 	defer cancel()
 	req, err := newRequest(ctx, &c)
 	if err != nil {

@@ -33,7 +33,7 @@ func (s *Service) readFiles(ctx context.Context, run steps.Ref, j *job, vars map
 		return came{}, err
 	}
 	out := came{input: config}
-	ctx, cancel := j.within(ctx, readTime)
+	ctx, cancel := j.within(ctx, s.Handler.Now(), readTime)
 	defer cancel()
 	if c.Limit < 0 || c.Limit > workflow.MaxRows || c.Offset < 0 {
 		return out, domain.Errorf(domain.CodeValidation, "limit must be from 1 to %d, and offset not negative", workflow.MaxRows)

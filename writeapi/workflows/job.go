@@ -20,7 +20,8 @@ type job struct {
 	// execution counts how often the attempt has begun: more than once when it is not
 	// known how it ended.
 	execution int
-	out       []way // edges that leave the node
+	out       []way     // edges that leave the node
+	due       time.Time // when the attempt has to have ended; zero: no such time
 
 	open   *workflowrun.StepOpened // what the step has waited for
 	answer *workflowrun.HumanAnswered
@@ -67,7 +68,7 @@ func jobOf(l *commands.Loaded[workflowrun.State], step string) job {
 	if node == nil { // a step of the run itself
 		return j
 	}
-	j.node, j.sources = *node, g.Sources(id)
+	j.node, j.sources, j.due = *node, g.Sources(id), s.DueBy(step)
 	for other := range g.Before(id) {
 		if st := s.Steps[other]; st != nil && len(st.Result.Output) > 0 {
 			j.outputs[other] = st.Result.Output

@@ -35,11 +35,12 @@ func (s *Service) perform(ctx context.Context, run steps.Ref, step string, j job
 	if step == workflowrun.ReportStep {
 		return s.report(ctx, run, &j)
 	}
-	if j.cancelled {
-		return s.cancelChild(ctx, run, step, &j)
-	}
-	if j.open != nil && j.open.Awaits == workflowrun.Child && j.ended == nil {
+	began := s.Handler.Now()
+	switch {
+	case j.cancelled, j.node.Type.StartsRuns() && j.ended == nil && (j.open != nil || j.late(began)):
 		return s.giveUp(ctx, run, step, &j)
+	case j.late(began) && j.open == nil && !j.unsure():
+		return failure(step, &j, nil, j.errLate())
 	}
 	vars, err := j.variables(run.ID)
 	if err != nil {
@@ -48,6 +49,9 @@ func (s *Service) perform(ctx context.Context, run steps.Ref, step string, j job
 	c, err := s.do(ctx, run, step, &j, vars)
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // whatever it says, it says so because it was stopped
+	}
+	if j.computed(began, s.Handler.Now(), &c) {
+		err = j.errLate()
 	}
 	var taken []int
 	if err == nil && c.opens == nil && j.item < 0 {
@@ -237,6 +241,9 @@ func validation(j *job, vars map[string]any) (came, error) {
 // wait opens a step until a time, and ends it when the time has come.
 func (s *Service) wait(j *job, vars map[string]any) (came, error) {
 	if j.open != nil {
+		if s.Handler.Now().Before(j.open.Until) {
+			return came{}, j.errLate()
+		}
 		return came{output: map[string]any{"waited_until": domain.FormatTime(j.open.Until)}}, nil
 	}
 	var c workflow.WaitConfig
@@ -270,7 +277,7 @@ func (s *Service) human(j *job, vars map[string]any) (came, error) {
 		config["decisions"] = j.node.Decisions()
 		return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Human, Until: s.until(j)}}, nil
 	case j.answer == nil:
-		return came{}, domain.Errorf(domain.CodeTimeout, "nobody decided in time")
+		return came{}, passing{domain.Errorf(domain.CodeTimeout, "nobody decided in time")}
 	}
 	var payload any
 	if len(j.answer.Payload) > 0 {
@@ -309,12 +316,17 @@ func loop(j *job, vars map[string]any) (came, error) {
 		}
 		return came{opens: o}, nil
 	}
-	out := make([]json.RawMessage, len(j.open.Items))
+	out, done := make([]json.RawMessage, len(j.open.Items)), 0
 	for i := range j.items {
 		if st := &j.items[i]; st.Phase == workflowrun.Broken {
 			return came{}, domain.Errorf(domain.Code(st.Error.Code), "item %d: %s", i, st.Error.Message)
 		}
-		out[i] = j.items[i].Result.Output
+		if st := &j.items[i]; st.Phase == workflowrun.Ended || st.Phase == workflowrun.Handled {
+			out[i], done = st.Result.Output, done+1
+		}
+	}
+	if done < len(out) {
+		return came{}, domain.Errorf(domain.CodeTimeout, "the node took longer than its timeout_ms: %d of its %d items had ended", done, len(out))
 	}
 	var value any
 	text, err := json.Marshal(out)

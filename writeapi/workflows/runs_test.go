@@ -46,7 +46,8 @@ type world struct {
 
 	handler atomic.Pointer[commands.Handler] // of the process that was started last
 
-	late atomic.Int64 // searches for what is there later
+	late  atomic.Int64  // searches for what is there later
+	ahead time.Duration // by which the clock of a process that is started is ahead
 
 	mu   sync.Mutex
 	keys map[string]map[string]int // by path: how often each key came
@@ -65,6 +66,10 @@ func newWorld(t testing.TB) *world {
 // RoundTrip implements http.RoundTripper.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.note(r.URL.Path, r.Header.Get("Idempotency-Key"))
+	if strings.HasPrefix(r.URL.Path, "/slow") {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	body := fmt.Sprint(len(r.URL.Path) * 7)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
@@ -86,7 +91,8 @@ func (m *mortal) Append(ctx context.Context, s domain.StreamID, x streams.Expect
 // point between two appends.
 func (w *world) process(at func(p *mortal)) (h *commands.Handler, stop func()) {
 	store := &mortal{Store: w.store}
-	h = commands.New(commands.Config{Store: store, Codec: w.codec})
+	ahead := w.ahead
+	h = commands.New(commands.Config{Store: store, Codec: w.codec, Now: func() time.Time { return time.Now().Add(ahead) }})
 	w.handler.Store(h)
 	e := steps.New(steps.Config{Handler: h, Grace: time.Millisecond, At: func(string) { at(store) }})
 	s := &workflows.Service{Handler: h, Store: store, Codec: w.codec, Library: w, Tools: w, Agents: w, Transport: w, Live: context.Background()}

@@ -83,9 +83,8 @@ func TestNothingIsLeftRunning(t *testing.T) {
 			reached, closed := make(chan struct{}), false
 			h, stop := w.process(func(m *mortal) {
 				w.mu.Lock()
-				began := len(w.keys) > 0
-				w.mu.Unlock()
-				if !began || closed {
+				defer w.mu.Unlock()
+				if len(w.keys) == 0 || closed {
 					return
 				}
 				if opened {

@@ -21,7 +21,7 @@ describe('budgets', () => {
 
   test('an edit leaves what somebody else has changed meanwhile', async () => {
     const budget = await makeBudget({ name: uniqueName('Shared'), limitUsd: 5 })
-    const name = uniqueName('Renamed')
+    const name = uniqueName('Other')
     await withPage(browser, {}, async (page) => {
       await open(page, 'budgets')
       await card(page, budget.name).getByRole('button', { name: `Actions for ${budget.name}` }).click()

@@ -13,10 +13,13 @@ import (
 	"strata/internal/view"
 )
 
-// bucketCredentials are who reads a bucket.
+// connectorModel is the read model that what refers to a secret is found in.
+const connectorModel = "connectors"
+
+// bucketCredentials are who reads a bucket. Each may refer to secrets.
 type bucketCredentials struct {
 	AccessKeyID     string `json:"access_key_id" doc:"Absent for a bucket that anybody may read." example:"AKIAIOSFODNN7EXAMPLE"`
-	SecretAccessKey string `json:"secret_access_key" doc:"Kept sealed, never returned." example:"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`
+	SecretAccessKey string `json:"secret_access_key" doc:"Kept sealed, never returned. {{secret.name}} refers to a secret, as in the other credentials." example:"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`
 	SessionToken    string `json:"session_token" doc:"Of temporary credentials. Kept sealed, never returned." example:""`
 }
 
@@ -140,6 +143,7 @@ func (a *API) createConnector(ctx context.Context, permission, name string, c vi
 	if err != nil {
 		return httpx.Reply[view.Connector]{}, err
 	}
+	a.settled(ctx, connectorModel, out.Position) // whoever deletes a secret next is told of it
 	return httpx.Reply[view.Connector]{Body: view.ConnectorOf(&out.View), Revision: &out.Revision, Position: out.Position}, nil
 }
 

@@ -66,7 +66,7 @@ func secretOp(id, method, below, summary, verb string) httpx.Op {
 func (a *API) secrets() {
 	create := secretOp("createSecret", http.MethodPost, "", "Store a secret", "create")
 	create.Status = http.StatusCreated
-	create.Description = "Headers of MCP servers and of the http nodes of workflows, and API keys of providers, refer to it as `{{secret.name}}`. " +
+	create.Description = "Headers of MCP servers and of the http nodes of workflows, API keys of providers, and credentials of connectors, refer to it as `{{secret.name}}`. " +
 		"Whoever may define those can have its value sent somewhere."
 	httpx.Register(a.r, create, func(ctx context.Context, in *createSecret) (httpx.Reply[view.Secret], error) {
 		b := in.Body

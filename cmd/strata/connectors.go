@@ -8,8 +8,10 @@ import (
 	"strata/internal/bucket"
 	"strata/internal/connectors"
 	"strata/internal/outbound"
+	"strata/internal/vault"
 	"strata/projections"
 	model "strata/projections/connectors"
+	"strata/projections/query"
 )
 
 // openConnectors makes what works with connectors.
@@ -19,12 +21,34 @@ func (a *app) openConnectors(context.Context) error {
 		return fmt.Errorf("outbound.private: %w", err)
 	}
 	client := bucket.NewClient(guard)
-	a.connectors = &connectors.Service{Handler: a.handler, Sealer: a.sealer, Client: client, Logger: a.log}
+	a.connectors = &connectors.Service{Handler: a.handler, Sealer: a.sealer, Client: client, Secrets: a.vault, Logger: a.log}
 	a.onClose(func() error {
 		client.CloseIdleConnections()
 		return nil
 	})
 	return nil
+}
+
+// connectorsUsing lists the places of a workspace's connectors that refer to a secret.
+func (a *app) connectorsUsing(ctx context.Context, workspace, name string) ([]vault.Reference, error) {
+	var out []vault.Reference
+	page := query.Page{Limit: query.MaxLimit}
+	for {
+		found, err := a.models.connectors.List(ctx, model.Filter{Workspace: workspace}, page)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found.Items {
+			refs, err := a.connectors.References(name, &found.Items[i].State)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, refs...)
+		}
+		if page.Cursor = found.Next; !found.HasMore {
+			return out, nil
+		}
+	}
 }
 
 // scanQueue lets files be scanned by the read model of connectors.

@@ -37,7 +37,10 @@ func (a *app) secrets() *commands.Secrets { return commands.NewSecrets(a.handler
 
 // secretUsers lists what refers to a secret of a workspace.
 func (a *app) secretUsers(ctx context.Context, workspace, name string) ([]vault.Reference, error) {
-	var out []vault.Reference
+	out, err := a.connectorsUsing(ctx, workspace, name)
+	if err != nil {
+		return nil, err
+	}
 	for _, kind := range vault.Kinds() {
 		ask := resources.Query{Kind: kind, Workspace: workspace, Page: query.Page{Limit: query.MaxLimit}}
 		for {

@@ -44,7 +44,7 @@ var rooms = []struct {
 	{"internal/config", []string{"internal/addresses", "internal/outbound"}, "values"},
 	{"internal/documents", []string{"domain"}, "reads files; it does not know what for"},
 	{"internal/vault", []string{"commands", "domain"}, "puts values in the place of references to secrets, whoever uses them"},
-	{"internal/connectors", []string{"commands", "domain", "internal/bucket", "internal/tabular"}, "acts on connectors, whoever asks"},
+	{"internal/connectors", []string{"commands", "domain", "internal/bucket", "internal/tabular", "internal/vault"}, "acts on connectors, whoever asks"},
 	{"internal/edge", []string{"internal/addresses"}, "a proxy; it asks which node serves what through a port"},
 	{"internal/eventstore", []string{"domain", "streams"}, "serves the log to other programs; it does not know what is in it"},
 	{"internal/httpx", []string{"domain", "internal/addresses", "internal/ratelimit", "internal/telemetry"}, "transport, whatever is transported"},

@@ -4,13 +4,13 @@
 //
 // Everything is done as a principal and on a connector as the log has it now: a
 // connector that was deleted a moment ago cannot be read any more. Credentials
-// are opened from their sealed form right before a request and kept nowhere.
+// are opened from their sealed form right before a request and kept nowhere; so are the values of secrets that
+// they refer to.
 package connectors
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,6 +21,7 @@ import (
 	"strata/domain/connector"
 	"strata/internal/bucket"
 	"strata/internal/tabular"
+	"strata/internal/vault"
 )
 
 // Sealer keeps secrets from those who read the log.
@@ -34,6 +35,7 @@ type Service struct {
 	Handler *commands.Handler
 	Sealer  Sealer
 	Client  *http.Client // of [bucket.NewClient]
+	Secrets *vault.Vault // that credentials refer to
 	Logger  *slog.Logger
 }
 
@@ -50,14 +52,20 @@ const testTimeout = 10 * time.Second
 // check names every fault of the credentials. at is put before their names.
 func (c Credentials) check(at string) error {
 	var f domain.Faults
-	const most = 4096
 	f.Add(c.AccessKeyID == "" && c.SecretAccessKey != "", at+"access_key_id", "is required with a secret access key")
 	f.Add(c.AccessKeyID != "" && c.SecretAccessKey == "", at+"secret_access_key", "is required with an access key")
 	f.Add(c.AccessKeyID == "" && c.SessionToken != "", at+"session_token", "needs an access key")
-	for name, text := range map[string]string{"access_key_id": c.AccessKeyID, "secret_access_key": c.SecretAccessKey, "session_token": c.SessionToken} {
-		f.Add(len(text) > most || strings.ContainsAny(text, "\r\n\x00"), at+name, "must be at most %d bytes on one line", most)
+	for _, t := range c.texts() {
+		f.Add(!oneLine(*t.value), at+t.name, "must be at most %d bytes on one line", maxCredential)
 	}
 	return f.Err()
+}
+
+// maxCredential bounds the length of each of the credentials.
+const maxCredential = 4096
+
+func oneLine(text string) bool {
+	return len(text) <= maxCredential && !strings.ContainsAny(text, "\r\n\x00")
 }
 
 // New is a connector to be made. SettingsAt and CredentialsAt are what stands
@@ -91,6 +99,9 @@ func (s *Service) Create(ctx context.Context, req commands.Request, n New) (comm
 	var none commands.Outcome[connector.State]
 	if err := faults(n.Create.Check(n.SettingsAt), n.Credentials.check(n.CredentialsAt)); err != nil {
 		return none, err
+	}
+	if out, repeated, err := s.checkSecrets(ctx, req, n); repeated || err != nil {
+		return out, err
 	}
 	cmd := n.Create
 	cmd.Credentials = ""
@@ -126,14 +137,18 @@ func (s *Service) Test(ctx context.Context, req commands.Request) (out commands.
 	if req.Permission != "" && !req.Principal.Can(req.Permission) {
 		return out, "", domain.Errorf(domain.CodeForbidden, "this credential lacks the permission %s", req.Permission)
 	}
+	begun := time.Now()
 	b, err := s.bucket(ctx, req.Principal, req.ID)
-	if err != nil {
+	unusable := err != nil && domain.CodeOf(err) == domain.CodeConflict // for what became of a secret that it refers to
+	if err != nil && !unusable {
 		return out, "", err
 	}
-	asking, cancel := context.WithTimeout(ctx, testTimeout)
-	defer cancel()
-	begun := time.Now()
-	if err := b.Check(asking); err != nil {
+	if !unusable {
+		asking, cancel := context.WithTimeout(ctx, testTimeout)
+		defer cancel()
+		err = b.Check(asking)
+	}
+	if err != nil {
 		if ctx.Err() != nil { // who asked is gone: that says nothing of the place
 			return out, "", ctx.Err()
 		}
@@ -153,24 +168,27 @@ func Reason(err error) string {
 	return err.Error()
 }
 
-// bucket opens the bucket of a connector. Errors: NOT_FOUND.
+// bucket opens the bucket of a connector. Errors: NOT_FOUND; CONFLICT for a secret
+// that its credentials refer to and that is not there any more, or has expired;
+// SERVICE_UNAVAILABLE when its use cannot be recorded.
 func (s *Service) bucket(ctx context.Context, p domain.Principal, id string) (*bucket.Bucket, error) {
-	state, err := commands.Load(ctx, s.Handler, connector.Aggregate, p, id, show)
+	workspace := ""
+	state, err := commands.Load(ctx, s.Handler, connector.Aggregate, p, id, func(l *commands.Loaded[connector.State]) connector.State {
+		workspace = l.Workspace
+		return show(l)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if state.Deleted {
 		return nil, domain.NotFound(connector.Aggregate.Noun, id)
 	}
-	plain, err := s.Sealer.Open(state.Credentials)
+	c, err := s.credentials(&state)
 	if err != nil {
-		return nil, fmt.Errorf("the credentials of connector %s: %w", id, err)
+		return nil, err
 	}
-	var c Credentials
-	if plain != "" {
-		if err := json.Unmarshal([]byte(plain), &c); err != nil {
-			return nil, fmt.Errorf("the credentials of connector %s: %w", id, err)
-		}
+	if err := s.fill(ctx, workspace, id, &c); err != nil {
+		return nil, err
 	}
 	at := state.S3
 	return bucket.New(bucket.Config{Bucket: at.Bucket, Region: at.Region, Endpoint: at.Endpoint, Prefix: at.Prefix, PathStyle: at.ForcePathStyle,

@@ -51,11 +51,19 @@ type store struct {
 	reads  map[string]int
 	gate   chan struct{} // reads of the contents wait for it; nil: they do not
 	closed bool          // everything is refused
+	shown  string        // the latest session token
+}
+
+func (s *store) token() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
 }
 
 func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	closed, gate := s.closed, s.gate
+	s.shown = r.Header.Get("X-Amz-Security-Token")
 	key := strings.TrimPrefix(r.URL.Path, "/bkt/")
 	text, ok := s.files[key]
 	if r.Method == http.MethodGet && ok {

@@ -19,6 +19,11 @@ type Place struct {
 	Text  string
 }
 
+// RefersTo tells whether the text refers to a secret.
+func (p Place) RefersTo(name string) bool {
+	return slices.ContainsFunc(secret.Names(p.Text), func(other string) bool { return strings.EqualFold(other, name) })
+}
+
 // Kinds are the kinds of resources that may refer to secrets.
 func Kinds() []string {
 	return []string{catalogue.MCPServers.Name, catalogue.Providers.Name, catalogue.Workflows.Name}
@@ -70,6 +75,11 @@ func (v *Vault) Check(ctx context.Context, workspace, kind string, doc domain.Do
 	if err != nil {
 		return err
 	}
+	return v.CheckPlaces(ctx, workspace, places)
+}
+
+// CheckPlaces is Check for texts of anything else.
+func (v *Vault) CheckPlaces(ctx context.Context, workspace string, places []Place) error {
 	var f domain.Faults
 	for _, p := range places {
 		if bad := secret.Misspelt(p.Text); bad != "" {
@@ -107,14 +117,13 @@ func (v *Vault) References(name string, r Resource) ([]Reference, error) {
 		return nil, fmt.Errorf("%s %s: %w", r.Kind, r.ID, err)
 	}
 	var out []Reference
-	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for _, p := range places {
 		if r.Kind != catalogue.Workflows.Name { // what may hold a secret itself is sealed
 			if p.Text, err = v.cfg.Open(p.Text); err != nil {
 				return nil, fmt.Errorf("%s of %s %s: %w", p.Field, r.Kind, r.ID, err)
 			}
 		}
-		if slices.ContainsFunc(secret.Names(p.Text), same) {
+		if p.RefersTo(name) {
 			out = append(out, Reference{Kind: r.Kind, ID: r.ID, Name: r.Name, Field: p.Field})
 		}
 	}

@@ -213,7 +213,7 @@ func noFileHolds(t *testing.T, dir string, values ...string) {
 		}
 		content, err := os.ReadFile(path)
 		for _, v := range values {
-			if bytes.Contains(content, []byte(v[:20])) {
+			if bytes.Contains(content, []byte(v[:min(len(v), 20)])) {
 				t.Errorf("%s holds a value", path)
 			}
 		}
@@ -302,4 +302,52 @@ func TestSecretOfProvider(t *testing.T) {
 	c.Do(t, http.StatusConflict, "DELETE", "/api/v1/secrets/llm", nil)
 	c.Delete(t, "/api/v1/secrets/llm?force=true")
 	c.Do(t, http.StatusConflict, "POST", chatPath, say("up/m", "hello"))
+}
+
+// A connector whose credentials are references reads its bucket with the secrets'
+// values, which nobody is shown.
+func TestSecretsOfConnector(t *testing.T) {
+	s, s3 := reaching(t), kit.StartS3(t)
+	c := newTenant(t, s)
+	all := listen(c)
+	s3.Put(t, "churn", "a.csv", []byte("a\n1\n"))
+	bucket := func(key string) object {
+		return object{"name": "Churn", "type": "aws-s3", "s3": object{"bucket": "churn", "endpoint": s3.URL, "region": "us-east-1",
+			"access_key_id": "{{secret.bucket-id}}", "secret_access_key": key}}
+	}
+	c.Create(t, "/api/v1/secrets", object{"name": "bucket-id", "value": s3.AccessKeyID})
+	c.Do(t, http.StatusBadRequest, "POST", "/v1/connectors", bucket("{{secret.bucket-key}}")).
+		Want("code", "VALIDATION_ERROR", "details.0.field", "s3.secret_access_key")
+	c.Create(t, "/api/v1/secrets", object{"name": "bucket-key", "value": s3.SecretAccessKey})
+	id := c.Create(t, "/v1/connectors", bucket("{{secret.bucket-key}}")).Want("status", "active").Str("id")
+	one := "/v1/connectors/" + id
+	c.Get(t, one+"/files")
+	other := c.Post(t, "/api/v1/secrets/bucket-key/rotate", object{"value": "another"})
+	c.Post(t, one+"/test", nil, other.After()...).Want("ok", false)
+	c.Post(t, "/api/v1/secrets/bucket-key/rotate", object{"value": s3.SecretAccessKey})
+	c.Post(t, one+"/test", nil).Want("ok", true)
+
+	held := c.Do(t, http.StatusConflict, "DELETE", "/api/v1/secrets/bucket-key", nil)
+	if says := held.Str("error.message"); !strings.Contains(says, `connector "Churn" (secret_access_key)`) {
+		t.Errorf("who uses it: %s", says)
+	}
+	log := c.Get(t, "/api/v1/secrets/bucket-key/access-log?limit=100")
+	if !strings.Contains(log.Short(), "connector/"+id) {
+		t.Errorf("the log of accesses does not tell of the connector: %s", log.Short())
+	}
+	for _, path := range []string{one, "/v1/connectors", "/api/v1/connectors/aws-s3/instances/" + id, "/api/v1/events?limit=100"} {
+		c.Get(t, path)
+	}
+	c.Delete(t, "/api/v1/secrets/bucket-key?force=true")
+	gone := c.Do(t, http.StatusConflict, "GET", one+"/files", nil)
+	if says := gone.Str("error"); !strings.Contains(says, "secret_access_key") {
+		t.Errorf("what is missing: %s", gone.Short())
+	}
+	c.Post(t, one+"/test", nil).Want("ok", false)
+	c.Get(t, one).Want("status", "error")
+	unheard(t, all.text(), s.Log(), s3.SecretAccessKey, s3.AccessKeyID)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	noFileHolds(t, s.DataDir, s3.SecretAccessKey)
 }

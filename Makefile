@@ -103,7 +103,7 @@ interop: binary test/interop/node/$(INSTALLED) .cache/interop-venv/ready ## Even
 	.cache/interop-venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-MANIFESTS := $(filter-out %/kustomization.yaml %/monitoring.yaml,$(wildcard deploy/kubernetes/*.yaml))
+MANIFESTS := $(filter-out %/kustomization.yaml %/monitoring.yaml,$(wildcard deploy/kubernetes/*.yaml deploy/kubernetes/*/*.yaml))
 
 # Nobody is at the brokers' address: the relay fails, and shows the metrics that
 # alerts look at. The tests of deploy/ are a module of their own, and read files outside of it,

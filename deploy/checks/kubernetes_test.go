@@ -23,8 +23,9 @@ type object struct {
 	file     string
 	Kind     string
 	Metadata struct {
-		Name   string
-		Labels map[string]string
+		Name      string
+		Namespace string
+		Labels    map[string]string
 	}
 	Data map[string]string
 	Spec struct {
@@ -44,6 +45,7 @@ type object struct {
 		ScaleTarget struct{ Kind, Name string } `yaml:"scaleTargetRef"`
 		PodSelector selector                    `yaml:"podSelector"`
 		Endpoints   []struct{ Port string }
+		AccessModes []string `yaml:"accessModes"`
 	}
 }
 
@@ -53,7 +55,12 @@ type podSpec struct {
 		RunAsNonRoot bool `yaml:"runAsNonRoot"`
 	} `yaml:"securityContext"`
 	Containers []container
-	Volumes    []struct{ Name string }
+	Volumes    []struct {
+		Name  string
+		Claim struct {
+			Name string `yaml:"claimName"`
+		} `yaml:"persistentVolumeClaim"`
+	}
 }
 
 type container struct {

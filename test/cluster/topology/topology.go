@@ -172,6 +172,7 @@ func (c *Cluster) environment(name string) ([]string, error) {
 		"STRATA_EVENTSTORE_URL=esdb://" + address + "?tls=false", "STRATA_MASTER_KEY=" + c.masterKey,
 		"STRATA_PUBLIC_URL=" + c.Edge.URL, "STRATA_RATE_LIMIT_ANONYMOUS_KEY=0",
 		"STRATA_TRUSTED_PROXIES=127.0.0.1", // the edge
+		"STRATA_NODE_SNAPSHOTS=" + filepath.Join(c.opts.Dir, "shelf"),
 	}
 	if c.ClickHouse != nil {
 		env = append(env, "STRATA_CLICKHOUSE_URL=http://"+c.ClickHouse.Address())

@@ -76,7 +76,8 @@ func TestAgentsSearchKnowledge(t *testing.T) {
 		t.Errorf("the model was asked %d times and not told what was found", len(asked))
 	}
 
-	c.Delete(t, "/v1/knowledge-bases/"+base)
+	gone := c.Delete(t, "/v1/knowledge-bases/"+base)
+	c.Do(t, http.StatusNotFound, "GET", "/v1/knowledge-bases/"+base, nil, gone.After()...) // the agent reads the same model, and waits for nobody
 	up.Next(wants("search_knowledge", object{"query": "refund"}), wants("search_knowledge", object{}), gatewaytest.Answer("I cannot look it up."))
 	run = c.ran(t, "clerk", input("And now?")).Want("status", "completed", "output.message", "I cannot look it up.")
 	c.Get(t, "/v1/runs/"+run.Str("id")+"/steps").Want("data.1.status", "failed", "data.3.status", "failed")

@@ -51,7 +51,7 @@ func TestAPIKeys(t *testing.T) {
 	scoped.Do(t, http.StatusUnauthorized, "GET", "/v1/sessions", nil, gone.After()...).Want("code", "UNAUTHORIZED")
 	c.Do(t, http.StatusNotFound, "DELETE", "/api/v1/user/api-keys/key_nobody", nil)
 
-	soon := c.Create(t, "/api/v1/user/api-keys", object{"name": "soon", "expiresAt": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)})
+	soon := c.Create(t, "/api/v1/user/api-keys", object{"name": "soon", "expiresAt": time.Now().Add(10 * time.Second).UTC().Format(time.RFC3339Nano)})
 	client := shared.ClientFor(soon.Str("data.key"))
 	client.Get(t, "/api/v1/auth/whoami")
 	kit.Eventually(t, visible, "the key expires", func() error {

@@ -21,8 +21,8 @@ import (
 // clickHouseDeadline is how long the analytics engine may take to start, and
 // visible how long a call may take to be seen in the inference log.
 const (
-	clickHouseDeadline = 30 * time.Second
-	visible            = 10 * time.Second
+	clickHouseDeadline = time.Minute
+	visible            = time.Minute
 )
 
 var shared *kit.Server
@@ -67,6 +67,9 @@ func run(m *testing.M) int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		if shared != nil {
+			_ = shared.Kill() // or it would outlive the tests
+		}
 		return 1
 	}
 	code := m.Run()

@@ -66,7 +66,7 @@ func TestMemories(t *testing.T) {
 	t.Run("expiry", func(t *testing.T) {
 		c.Do(t, http.StatusBadRequest, "POST", memories, object{"content": "x", "expires_at": "2001-01-01T00:00:00Z"}).
 			Want("details.0.field", "expires_at")
-		soon := time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)
+		soon := time.Now().Add(10 * time.Second).UTC().Format(time.RFC3339Nano)
 		m := c.Create(t, memories, object{"content": "short-lived zebra", "expires_at": soon})
 		c.Post(t, memories+"/search", object{"query": "zebra"}, m.After()...).Want("count", 1)
 		kit.Eventually(t, visible, "the memory expires", func() error {
@@ -127,7 +127,7 @@ func TestMemoriesByMeaning(t *testing.T) {
 // A memory whose time is over is removed, not only hidden.
 func TestMemoriesExpire(t *testing.T) {
 	c := onShared(t)
-	m := c.Create(t, memories, object{"content": "gone soon", "expires_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano)})
+	m := c.Create(t, memories, object{"content": "gone soon", "expires_at": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)})
 	path := memories + "/" + m.Str("id")
 	eventually(t, "the memory has expired", func() bool {
 		events := c.Get(t, "/api/v1/events?type=memory.expired&limit=100")

@@ -27,8 +27,8 @@ const WordsAlone = "STRATA_MEMORIES_EMBEDDING_MODEL="
 
 // How long the kit waits before it gives up.
 const (
-	startDeadline = 30 * time.Second
-	stopDeadline  = 12 * time.Second // the server promises ten seconds
+	startDeadline = time.Minute
+	stopDeadline  = 30 * time.Second // the server promises ten seconds, and closes its files then; a busy machine takes its time
 	pollInterval  = 10 * time.Millisecond
 )
 

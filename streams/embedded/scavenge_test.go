@@ -138,7 +138,7 @@ func TestScavengeOnline(t *testing.T) {
 	opts := tiny
 	opts.SegmentSize = 16 << 10
 	l := mustOpen(t, t.TempDir(), opts)
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	const keep, total = 5, 400
 	names := []domain.StreamID{"kept-0", "short-0", "kept-1", "short-1"}

@@ -31,12 +31,12 @@ type subcommand struct {
 
 func subcommands() []subcommand {
 	return []subcommand{
-		{"serve", "serve [flags]", "run everything on one port", serveRole(everything)},
-		{"write", "write [flags]", "take commands and call models, over a log that nodes share", serveRole(writing)},
-		{"read", "read [flags]", "answer queries, the console and live connections from read models of its own", serveRole(reading)},
-		{"project", "project [flags]", "act on events, fire timers and write to ClickHouse; one of several does", serveRole(projecting)},
-		{"edge", "edge --edge-write URLS --edge-read URLS", "be the one address of several nodes", serveEdge},
-		{"relay", "relay [flags]", "publish the log to Kafka; one of several does", serveRole(relaying)},
+		{"serve", "serve [flags]", "run everything on one port", untilStopped(serveRole(everything))},
+		{"write", "write [flags]", "take commands and call models, over a log that nodes share", untilStopped(serveRole(writing))},
+		{"read", "read [flags]", "answer queries, the console and live connections from read models of its own", untilStopped(serveRole(reading))},
+		{"project", "project [flags]", "act on events, fire timers and write to ClickHouse; one of several does", untilStopped(serveRole(projecting))},
+		{"edge", "edge --edge-write URLS --edge-read URLS", "be the one address of several nodes", untilStopped(serveEdge)},
+		{"relay", "relay [flags]", "publish the log to Kafka; one of several does", untilStopped(serveRole(relaying))},
 		{"config", "config [flags]", "print the configuration in force and where each value comes from", printConfig},
 		{"verify", "verify [flags]", "check every record and index of the event log", verifyLog},
 		{"audit", "audit verify FILE [--key KEY]", "check an exported file of the audit trail, anywhere", auditTool},
@@ -45,10 +45,10 @@ func subcommands() []subcommand {
 		{"dump", "dump [--to FILE] [flags]", "write the event log as JSON lines", dumpTool},
 		{"load", "load [--from FILE] [flags]", "read a dump into a data directory without a log", loadTool},
 		{"scavenge", "scavenge [flags]", "remove from the event log what no stream shows any more", scavengeLog},
-		{"eventstore", "eventstore [flags]", "serve the event log to other programs, over EventStoreDB's protocol", serveEventStore},
+		{"eventstore", "eventstore [flags]", "serve the event log to other programs, over EventStoreDB's protocol", untilStopped(serveEventStore)},
 		{"rebuild", "rebuild NAME [--server URL] [flags]", "fold a read model again from the log, or compare it with a fresh one", rebuild},
 		{"erase", "erase SUBJECT --workspace W [flags]", "erase a person's data: from a stopped server's directory, a running server, and a backup", erase},
-		{"clickhouse", "clickhouse [flags]", "serve the embedded ClickHouse engine to other processes", clickhouseServer},
+		{"clickhouse", "clickhouse [flags]", "serve the embedded ClickHouse engine to other processes", untilStopped(clickhouseServer)},
 		{"health", "health [--live] [flags]", "ask a running process whether it is up and can serve", health},
 		{"routes", "routes", "list every route with its permission and source file", printRoutes},
 		{"version", "version", "print the version", printVersion},
@@ -81,6 +81,36 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	return fmt.Errorf("there is no subcommand %q; `strata help` lists them", args[0])
+}
+
+// untilStopped runs a server until it is told to stop. One that is told so while it
+// starts has nothing to end, and its interrupted start is no failure.
+func untilStopped(run func(context.Context, []string, io.Writer) error) func(context.Context, []string, io.Writer) error {
+	return func(ctx context.Context, args []string, out io.Writer) error {
+		err := run(ctx, args, out)
+		if ctx.Err() != nil && onlyCancelled(err) {
+			return nil
+		}
+		return err
+	}
+}
+
+// onlyCancelled tells whether all that an error says is that a context was cancelled.
+func onlyCancelled(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // it looks into every error that is joined
+	case nil:
+		return true
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			if !onlyCancelled(one) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		return e.Unwrap() != nil && onlyCancelled(e.Unwrap())
+	}
+	return errors.Is(err, context.Canceled)
 }
 
 func usage(out io.Writer) error {

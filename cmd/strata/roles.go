@@ -87,7 +87,7 @@ func (r role) models() []projections.Model {
 		workflows.Name: reading | projecting,
 		agentruns.Name: reading | projecting, identitymodel.Name: everything, budgets.Name: writing | reading | projecting, resources.Name: everything &^ relaying,
 		states.Arguments().Name: reading | projecting, states.Insights().Name: reading | projecting,
-		connectors.Name: reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
+		connectors.Name: writing | reading | projecting, timers.Name: projecting, conversations.Name: reading | projecting, personas.Name: writing | projecting,
 		knowledgemodel.Name: writing | reading | projecting,
 		memories.Name:       reading | projecting, // who embeds looks for what is alike
 		trainings.Name:      reading | projecting,

@@ -74,6 +74,17 @@ func TestNodesShareALog(t *testing.T) {
 	}
 }
 
+// A node that writes knows who refers to a secret that is to be deleted.
+func TestWritersKnowWhoUsesASecret(t *testing.T) {
+	w := join(t, shareLog(t), writing)
+	call(t, w, "POST", "/api/v1/secrets", object{"name": "key", "value": "x"}).must(t, http.StatusCreated)
+	call(t, w, "POST", "/api/v1/connectors/aws-s3/instances", object{"name": "Churn", "config": object{"bucket": "churn", "endpoint": "http://127.0.0.1:1"},
+		"credentials": object{"access_key_id": "id", "secret_access_key": "{{secret.key}}"}}).must(t, http.StatusCreated)
+	eventually(t, "the secret is held", func() bool {
+		return call(t, w, "DELETE", "/api/v1/secrets/key", nil).Status == http.StatusConflict
+	})
+}
+
 // What runs once goes on at another node when the one that ran it stops, where
 // that one has left off.
 func TestDutiesMoveToAnotherNode(t *testing.T) {

@@ -197,16 +197,7 @@ func (s *State) planNode(id string, now time.Time, p *Plan) {
 // childOver tells whether a step has waited long enough for another run: it has ended,
 // or its time is up.
 func (s *State) childOver(step string, now time.Time, p *Plan) bool {
-	st := s.Steps[step]
-	if st.Child != nil || s.late(step, now, p) {
-		return true
-	}
-	until := st.Open.Until
-	if until.IsZero() || !now.Before(until) {
-		return !until.IsZero()
-	}
-	p.wake(until)
-	return false
+	return s.Steps[step].Child != nil || s.late(step, now, p)
 }
 
 // left tells whether a loop's items have not all ended, and none has failed.

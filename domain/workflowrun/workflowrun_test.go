@@ -262,15 +262,17 @@ func TestCarry(t *testing.T) {
 // A step waits for another run no longer than until its time, and what a run of an
 // earlier attempt reports then is not taken for an end of the next.
 func TestRunsThatAreWaitedForTooLong(t *testing.T) {
-	now := domaintest.Now
-	waits := opened
-	waits.Until, waits.Items = now.Add(time.Second), nil
-	history := []domain.Fact{started, aEnded, bBegan, waits}
+	timed, waits := started, opened
+	timed.Definition.Nodes = slices.Clone(timed.Definition.Nodes)
+	timed.Definition.Nodes[1].TimeoutMS = 1000
+	waits.Until, waits.Items = time.Time{}, nil
+	history := []domain.Fact{timed, aEnded, bBegan, waits}
 	s := domaintest.Fold(workflowrun.Aggregate, "run_1", history...)
-	if p := s.Plan(now); len(p.Steps) != 0 || !p.Wake.Equal(waits.Until) {
+	due := domaintest.At(3) // a second after it began
+	if p := s.Plan(due.Add(-1)); len(p.Steps) != 0 || !p.Wake.Equal(due) {
 		t.Errorf("before its time: %+v", p)
 	}
-	if p := s.Plan(waits.Until); len(p.Steps) != 1 || p.Steps[0] != (workflowrun.Intent{Step: "b", Attempt: 1}) {
+	if p := s.Plan(due); len(p.Steps) != 1 || p.Steps[0] != (workflowrun.Intent{Step: "b", Attempt: 1}) {
 		t.Errorf("at its time: %+v", p)
 	}
 	late := workflowrun.ChildEnded{Step: "b", Run: "run_2", Status: workflowrun.StatusCancelled, Usage: workflowrun.Usage{Prompt: 5}, Subject: "user_bob"}

@@ -91,7 +91,7 @@ func (s *Service) call(ctx context.Context, run steps.Ref, step string, j *job, 
 	if err != nil {
 		return came{input: config}, mark(err)
 	}
-	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: out.ID, Until: s.until(j)}}, nil
+	return came{input: config, opens: &workflowrun.StepOpened{Awaits: workflowrun.Child, Child: out.ID}}, nil
 }
 
 // runAgent starts the run of an agent, and ends when that has ended.
